@@ -1,0 +1,11 @@
+# socktrace_library(NAME DEPENDENCIES...): userspace/NAME/**/*.cpp as the static library socktrace_NAME.
+function(socktrace_library name)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/userspace/${name}/*.cpp)
+  if(sources)
+    add_library(socktrace_${name} STATIC ${sources})
+    target_link_libraries(socktrace_${name} PUBLIC socktrace_options ${ARGN})
+  else()
+    add_library(socktrace_${name} INTERFACE)
+    target_link_libraries(socktrace_${name} INTERFACE socktrace_options ${ARGN})
+  endif()
+endfunction()

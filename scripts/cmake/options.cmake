@@ -1,0 +1,13 @@
+# Warnings, hardening and sanitizers, as one interface target that every library of ours links.
+add_library(socktrace_options INTERFACE)
+target_include_directories(socktrace_options INTERFACE ${CMAKE_SOURCE_DIR}/userspace ${CMAKE_SOURCE_DIR})
+target_compile_options(socktrace_options INTERFACE -Wall -Wextra -Werror -fstack-protector-strong)
+if(SOCKTRACE_SANITIZE)
+  target_compile_options(socktrace_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -g)
+  target_link_options(socktrace_options INTERFACE -fsanitize=address,undefined)
+elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_options(socktrace_options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+target_link_options(socktrace_options INTERFACE -Wl,-z,relro -Wl,-z,now)
+target_compile_definitions(socktrace_options INTERFACE SOCKTRACE_VERSION="${PROJECT_VERSION}")
