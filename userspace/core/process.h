@@ -39,7 +39,8 @@ enum class OwnerSource : uint8_t {
 
 struct Owner {
   ProcessRef process;
-  int32_t fd = -1;  // -1 unknown
+  int32_t fd = -1;   // -1 unknown
+  uint32_t tid = 0;  // set when threads were asked for
   OwnerSource source = OwnerSource::none;
   bool exited = false;  // the process or its descriptor is gone: the last known owner
 };
