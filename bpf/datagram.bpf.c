@@ -6,7 +6,8 @@
 #include <bpf/bpf_helpers.h>
 #include "cgroup.h"
 
-static __always_inline void st_fill_peer(struct st_sock *out, const struct bpf_sock_addr *ctx, const int family)
+static __always_inline void st_fill_peer(struct st_sock *out, const struct bpf_sock_addr *ctx,
+					 const int family)
 {
 	__u32 *address = (__u32 *)out->raddr;
 

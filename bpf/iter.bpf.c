@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Every open socket of every process, in one pass over all descriptor tables and so over all network namespaces. */
+/* Every open socket of every process, in one pass over all descriptor tables and so over all
+ * network namespaces. */
 #include "vmlinux.h"
 #include "flavors.h"
 #include "macros.h"
 #include <bpf/bpf_helpers.h>
 #include "sock.h"
 
-static __always_inline void st_fill_owner(struct st_open_socket *out, const struct task_struct *task, int fd)
+static __always_inline void st_fill_owner(struct st_open_socket *out,
+					  const struct task_struct *task, int fd)
 {
 	const struct task_struct *leader = task->group_leader;
 	const __u64 *comm = (const __u64 *)__builtin_preserve_access_index(&leader->comm);
@@ -18,7 +20,8 @@ static __always_inline void st_fill_owner(struct st_open_socket *out, const stru
 	((__u64 *)out->comm)[1] = comm[1];
 }
 
-static __always_inline void st_write_direct(struct seq_file *seq, struct st_open_socket *out, struct file *file)
+static __always_inline void st_write_direct(struct seq_file *seq, struct st_open_socket *out,
+					    struct file *file)
 {
 	struct socket *socket = bpf_sock_from_file(file);
 	struct sock *sk;
@@ -37,7 +40,8 @@ static __always_inline void st_write_direct(struct seq_file *seq, struct st_open
 }
 
 /* Before 5.11: private_data is a void pointer, which only bpf_probe_read_kernel() follows. */
-static __always_inline void st_write_probed(struct seq_file *seq, struct st_open_socket *out, struct file *file)
+static __always_inline void st_write_probed(struct seq_file *seq, struct st_open_socket *out,
+					    struct file *file)
 {
 	struct socket *socket = file->private_data;
 	struct st_sock fields = {};

@@ -40,21 +40,25 @@ static __always_inline void st_lifetime(struct bpf_sock *ctx, __u8 kind, const b
 	}
 }
 
-/* A raw or ping socket receives at once; every other kind appears when it is bound, connected or listens. */
+/* A raw or ping socket receives at once; every other kind appears when it is bound, connected or
+ * listens. */
 SEC("cgroup/sock_create")
 int st_sock_create(struct bpf_sock *ctx)
 {
 	__u32 protocol = ctx->protocol;
-	bool ping = ctx->type == SOCK_DGRAM && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6);
+	bool ping =
+	    ctx->type == SOCK_DGRAM && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6);
 
 	if (ctx->type == SOCK_RAW || ping)
 		st_lifetime(ctx, ST_CREATE, true);
 	else
-		bpf_get_socket_cookie(ctx); /* from here on skc_cookie can be read where the helper is missing */
+		bpf_get_socket_cookie(
+		    ctx); /* from here on skc_cookie can be read where the helper is missing */
 	return ST_ALLOW;
 }
 
-/* uid and inode are known since the socket's first record: reading them here would double the cost. */
+/* uid and inode are known since the socket's first record: reading them here would double the cost.
+ */
 SEC("cgroup/sock_release")
 int st_sock_release(struct bpf_sock *ctx)
 {

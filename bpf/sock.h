@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a record says about a socket, read in the two ways that exist: directly through a BTF pointer (tp_btf and
- * iterator programs; works under lockdown=confidentiality), or with bpf_probe_read_kernel from an address (cgroup and
- * system call programs).
+ * What a record says about a socket, read in the two ways that exist: directly through a BTF
+ * pointer (tp_btf and iterator programs; works under lockdown=confidentiality), or with
+ * bpf_probe_read_kernel from an address (cgroup and system call programs).
  */
 #pragma once
 
@@ -78,10 +78,19 @@ static __always_inline __u32 st_netns_direct(const struct sock *sk)
 /* The head and socket of a tp_btf record. */
 static __always_inline void st_identify(struct st_head *head, struct st_sock *out, struct sock *sk)
 {
+	struct tcp_sock *tp;
+
 	head->cookie = st_cookie_direct(sk);
 	head->sk = (__u64)sk;
 	head->netns = st_netns_direct(sk);
 	st_fill_direct(out, sk);
+	if (out->lport)
+		return;
+	/* On the way to CLOSE skc_num has been cleared, unless bind() named the port; the copy in
+	 * inet_sock stays. */
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp)
+		out->lport = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
 }
 
 /* struct sock_common up to the cookie, at whatever offset this kernel has it; 96 bytes on 6.18. */
@@ -100,12 +109,20 @@ static __always_inline bool st_copy_common(struct st_common_copy *copy, const vo
 	return bpf_probe_read_kernel(copy, size, sk) == 0;
 }
 
+/* sockfs allocates a socket and its inode as one, so the number is known before there is a file. */
+static __always_inline __u32 st_inode_probed(const struct sock *sk)
+{
+	struct socket_alloc *pair = (struct socket_alloc *)BPF_CORE_READ(sk, sk_socket);
+
+	return pair ? BPF_CORE_READ(pair, vfs_inode.i_ino) : 0;
+}
+
 /*
- * The same by address. `deep` also follows pointers for uid, inode and protocol. False when the memory could not be
- * read: then nothing has been written.
+ * The same by address. `deep` also follows pointers for uid, inode and protocol. False when the
+ * memory could not be read: then nothing has been written.
  */
-static __always_inline bool st_fill_probed(struct st_sock *out, __u64 *cookie, __u32 *netns, const struct sock *sk,
-					   const bool deep)
+static __always_inline bool st_fill_probed(struct st_sock *out, __u64 *cookie, __u32 *netns,
+					   const struct sock *sk, const bool deep)
 {
 	const struct sock___userlocks *locks = (const void *)sk;
 	struct st_common_copy copy = {};
@@ -123,7 +140,7 @@ static __always_inline bool st_fill_probed(struct st_sock *out, __u64 *cookie, _
 	out->type = BPF_CORE_READ(sk, sk_type);
 	out->mark = BPF_CORE_READ(sk, sk_mark);
 	out->uid = BPF_CORE_READ(sk, sk_uid.val);
-	out->inode = BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
+	out->inode = st_inode_probed(sk);
 	if (BPF_CORE_READ_BITFIELD_PROBED(locks, sk_userlocks) & SOCK_BINDPORT_LOCK)
 		out->options |= ST_O_PORT_LOCKED;
 	return true;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Results of bind(), listen(), accept() and of connect() on datagram sockets. Classic tracepoints: their context has
- * the arguments on entry and only the result on exit, so a hash keyed by thread joins the two.
+ * Results of bind(), listen(), accept() and of connect() on datagram sockets. Classic tracepoints:
+ * their context has the arguments on entry and only the result on exit, so a hash keyed by thread
+ * joins the two.
  */
 #include "vmlinux.h"
 #include "flavors.h"
@@ -81,8 +82,9 @@ int st_enter_bind(struct trace_event_raw_sys_enter *ctx)
 	return st_enter(ST_BIND, ctx->args[0]);
 }
 
-/* A bind that no hook saw either failed before it reached the protocol (EBADF, a bad length), which is told to nobody,
- * or belongs to a protocol with a bind of its own (raw, SCTP), which the socket itself describes. */
+/* A bind that no hook saw either failed before it reached the protocol (EBADF, a bad length), which
+ * is told to nobody, or belongs to a protocol with a bind of its own (raw, SCTP), which the socket
+ * itself describes. */
 static __always_inline void st_bind_result(const struct st_call *call, long result)
 {
 	const struct sock *sk = NULL;
@@ -187,7 +189,8 @@ int st_enter_connect(struct trace_event_raw_sys_enter *ctx)
 	return st_enter(ST_CONNECT, ctx->args[0]);
 }
 
-/* Only cgroup/connect on a datagram socket fills the entry. The port the kernel has chosen is read from the socket. */
+/* Only cgroup/connect on a datagram socket fills the entry. The port the kernel has chosen is read
+ * from the socket. */
 SEC("tracepoint/syscalls/sys_exit_connect")
 int st_exit_connect(struct trace_event_raw_sys_exit *ctx)
 {

@@ -268,6 +268,11 @@ struct socket {
 	struct sock *sk;
 };
 
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
+};
+
 struct inet_sock {
 	struct sock sk;
 	__be16 inet_sport;

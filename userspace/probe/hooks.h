@@ -13,8 +13,8 @@ enum class HookGroup {
   iterator,
 };
 
-// One row per BPF program: how it is called and what its absence costs. Order of attachment: sys_exit before its
-// sys_enter, so that no entry is made that nothing would end.
+// One row per BPF program: how it is called and what its absence costs. Order of attachment: sys_exit before
+// its sys_enter, so that no entry is made that nothing would end.
 struct HookInfo {
   std::string_view program;
   HookGroup group;
@@ -24,7 +24,8 @@ struct HookInfo {
 
 inline constexpr std::array kHooks = {
     HookInfo{"st_set_state", HookGroup::state, "", "nothing can be traced"},
-    HookInfo{"st_destroy", HookGroup::state, "", "bound TCP sockets that are never used end at their release"},
+    HookInfo{"st_destroy", HookGroup::state, "",
+             "bound TCP sockets that are never used end at their release"},
     HookInfo{"st_error", HookGroup::state, "", "the reason of a failed connection is inferred"},
     HookInfo{"st_exit_bind", HookGroup::syscall, "", "bind errors are inferred"},
     HookInfo{"st_enter_bind", HookGroup::syscall, "st_exit_bind", "bind errors are inferred"},

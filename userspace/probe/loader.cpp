@@ -20,11 +20,12 @@ bool wanted(HookGroup group, const Options& options) {
 
 Error load_error(int code, const LibbpfLog& log) {
   if (access(kKernelBtf, R_OK) != 0)
-    return {"load BPF programs: this kernel has no BTF (/sys/kernel/btf/vmlinux): needs CONFIG_DEBUG_INFO_BTF",
-            ErrorKind::unavailable, ENOENT};
+    return {
+        "load BPF programs: this kernel has no BTF (/sys/kernel/btf/vmlinux): needs CONFIG_DEBUG_INFO_BTF",
+        ErrorKind::unavailable, ENOENT};
   if (code == EPERM)
-    return {"load BPF programs: run with sudo (needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN)", ErrorKind::privilege,
-            EPERM};
+    return {"load BPF programs: run with sudo (needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN)",
+            ErrorKind::privilege, EPERM};
   if (code == ENOSYS)
     return {"load BPF programs: this kernel has no bpf() system call: needs CONFIG_BPF_SYSCALL",
             ErrorKind::unavailable, ENOSYS};
@@ -39,7 +40,8 @@ struct Withheld {
   std::string_view helper;
   uint32_t feature;
 };
-constexpr Withheld kWithheld[] = {{"#46\n", ST_CFG_COOKIE}, {"#113\n", ST_CFG_PROBE_READ}, {"#158\n", ST_CFG_TASK_BTF}};
+constexpr Withheld kWithheld[] = {
+    {"#46\n", ST_CFG_COOKIE}, {"#113\n", ST_CFG_PROBE_READ}, {"#158\n", ST_CFG_TASK_BTF}};
 
 uint32_t withheld_features(const std::string& log) {
   uint32_t features = 0;

@@ -42,7 +42,8 @@ int on_sample(void* context, void* data, size_t size) {
 
 Result<void> check(const Options& options) {
   if (options.bind_result == BindResult::fexit)
-    return Error{"bind results by fexit are not built in: use --bind-result=tracepoint or infer", ErrorKind::usage};
+    return Error{"bind results by fexit are not built in: use --bind-result=tracepoint or infer",
+                 ErrorKind::usage};
   const auto page = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
   if (!std::has_single_bit(options.ring_bytes) || options.ring_bytes < page)
     return Error{"ring size " + std::to_string(options.ring_bytes) + ": must be a power of two, at least " +
@@ -122,9 +123,11 @@ Result<Tracer> Tracer::attach(const Options& options) {
     impl->attach_hook(info, program, options, loaded->refused[name]);
   }
   if (!impl->hooks.front().attached)
-    return Error{"attach " + impl->hooks.front().name + ": " + impl->hooks.front().error, ErrorKind::unavailable};
+    return Error{"attach " + impl->hooks.front().name + ": " + impl->hooks.front().error,
+                 ErrorKind::unavailable};
   if (options.bind_result == BindResult::tracepoint && !impl->attached("st_enter_bind"))
-    return Error{"bind results by tracepoint: not available here: use --bind-result=infer", ErrorKind::unavailable};
+    return Error{"bind results by tracepoint: not available here: use --bind-result=infer",
+                 ErrorKind::unavailable};
   impl->tracefs = {};
   return Tracer(std::move(impl));
 }
@@ -154,7 +157,8 @@ Counters Tracer::counters() const {
 }
 
 Result<void> Tracer::for_each_open_socket(const std::function<void(const st_open_socket&)>& on_socket) {
-  if (!impl_->iterator) return Error{"list open sockets: " + impl_->hooks.back().error, ErrorKind::unavailable};
+  if (!impl_->iterator)
+    return Error{"list open sockets: " + impl_->hooks.back().error, ErrorKind::unavailable};
   const sys::UniqueFd fd(bpf_iter_create(bpf_link__fd(impl_->iterator.get())));
   if (!fd) return Error::system("list open sockets: bpf_iter_create", errno);
   // The kernel cuts its output anywhere: whole records are taken from the front, the rest is kept.
