@@ -1,0 +1,167 @@
+#include "core/time.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <ctime>
+
+namespace socktrace {
+namespace {
+
+constexpr uint64_t kMicrosecond = 1'000;
+constexpr uint64_t kMillisecond = 1'000'000;
+constexpr uint64_t kSecond = 1'000'000'000;
+constexpr uint64_t kMinute = 60 * kSecond;
+constexpr uint64_t kHour = 60 * kMinute;
+constexpr uint64_t kDay = 24 * kHour;
+
+struct Date {
+  uint32_t year;
+  uint32_t month;
+  uint32_t day;
+};
+
+// Days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that the leap
+// day is the last of its year.
+Date date_of(uint64_t days) {
+  const uint64_t since_era = days + 719'468;  // from 0000-03-01
+  const uint64_t era = since_era / 146'097;   // 400 years
+  const uint64_t day_of_era = since_era % 146'097;
+  const uint64_t year_of_era =
+      (day_of_era - day_of_era / 1'460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
+  const uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const uint64_t shifted_month = (5 * day_of_year + 2) / 153;
+  const uint64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
+  return {static_cast<uint32_t>(year_of_era + era * 400 + (month <= 2 ? 1 : 0)), static_cast<uint32_t>(month),
+          static_cast<uint32_t>(day_of_year - (153 * shifted_month + 2) / 5 + 1)};
+}
+
+void put_digits(char* out, uint64_t value, int width) {
+  for (int i = width - 1; i >= 0; --i, value /= 10) out[i] = static_cast<char>('0' + value % 10);
+}
+
+// "HH:MM:SS.ffffff" of a time of day
+void put_clock(char* out, uint64_t of_day_ns) {
+  put_digits(out, of_day_ns / kHour, 2);
+  out[2] = ':';
+  put_digits(out + 3, of_day_ns / kMinute % 60, 2);
+  out[5] = ':';
+  put_digits(out + 6, of_day_ns / kSecond % 60, 2);
+  out[8] = '.';
+  put_digits(out + 9, of_day_ns / kMicrosecond % 1'000'000, 6);
+}
+
+void put_date(char* out, uint64_t days) {
+  const Date date = date_of(days);
+  put_digits(out, date.year, 4);
+  out[4] = '-';
+  put_digits(out + 5, date.month, 2);
+  out[7] = '-';
+  put_digits(out + 8, date.day, 2);
+}
+
+// Shifted so that UTC arithmetic gives local time.
+uint64_t in_zone(uint64_t realtime_ns, bool utc) {
+  if (utc) return realtime_ns;
+  const auto seconds = static_cast<time_t>(realtime_ns / kSecond);
+  tm local{};
+  if (localtime_r(&seconds, &local) == nullptr) return realtime_ns;
+  return realtime_ns + static_cast<uint64_t>(local.tm_gmtoff) * kSecond;
+}
+
+struct Unit {
+  std::string_view name;
+  uint64_t ns;
+};
+
+constexpr std::array<Unit, 6> kUnits = {{
+    {"d", kDay},
+    {"h", kHour},
+    {"m", kMinute},
+    {"s", kSecond},
+    {"ms", kMillisecond},
+    {"us", kMicrosecond},
+}};
+
+Error bad_duration(std::string_view text) {
+  return {fmt::format("'{}' is not a duration; write it like 500ms, 10s, 5m or 1h30m", text),
+          ErrorKind::usage};
+}
+
+std::string with_tenth(uint64_t value, uint64_t unit, const char* name) {
+  return fmt::format("{}.{}{}", value / unit, value % unit / (unit / 10), name);
+}
+
+std::string two_units(uint64_t value, uint64_t unit, const char* name, uint64_t smaller,
+                      const char* smaller_name) {
+  const uint64_t rest = value % unit / smaller;
+  if (rest == 0) return fmt::format("{}{}", value / unit, name);
+  return fmt::format("{}{}{}{}", value / unit, name, rest, smaller_name);
+}
+
+}  // namespace
+
+void append_rfc3339(std::string& out, uint64_t realtime_ns) {
+  std::array<char, 27> text;
+  put_date(text.data(), realtime_ns / kDay);
+  text[10] = 'T';
+  put_clock(text.data() + 11, realtime_ns % kDay);
+  text[26] = 'Z';
+  out.append(text.data(), text.size());
+}
+
+std::string format_rfc3339(uint64_t realtime_ns) {
+  std::string text;
+  append_rfc3339(text, realtime_ns);
+  return text;
+}
+
+std::string format_clock(uint64_t realtime_ns, bool utc) {
+  std::string text(15, '\0');
+  put_clock(text.data(), in_zone(realtime_ns, utc) % kDay);
+  return text;
+}
+
+std::string format_date(uint64_t realtime_ns, bool utc) {
+  std::string text(10, '\0');
+  put_date(text.data(), in_zone(realtime_ns, utc) / kDay);
+  return text;
+}
+
+std::string format_duration(uint64_t duration_ns) {
+  if (duration_ns < kMicrosecond) return "0s";
+  if (duration_ns < kMillisecond) return std::to_string(duration_ns / kMicrosecond) + "us";
+  if (duration_ns < 10 * kMillisecond) return with_tenth(duration_ns, kMillisecond, "ms");
+  if (duration_ns < kSecond) return std::to_string(duration_ns / kMillisecond) + "ms";
+  if (duration_ns < kMinute) return with_tenth(duration_ns, kSecond, "s");
+  if (duration_ns < kHour) return two_units(duration_ns, kMinute, "m", kSecond, "s");
+  if (duration_ns < kDay) return two_units(duration_ns, kHour, "h", kMinute, "m");
+  return two_units(duration_ns, kDay, "d", kHour, "h");
+}
+
+Result<uint64_t> parse_duration(std::string_view text) {
+  uint64_t total = 0;
+  uint64_t previous_unit = UINT64_MAX;
+  std::string_view rest = text;
+  if (rest.empty()) return bad_duration(text);
+  while (!rest.empty()) {
+    uint64_t number = 0;
+    const auto [end, failure] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+    if (failure != std::errc{}) return bad_duration(text);
+    rest.remove_prefix(static_cast<size_t>(end - rest.data()));
+    const std::string_view name = rest.substr(0, rest.find_first_of("0123456789"));
+    rest.remove_prefix(name.size());
+    uint64_t unit_ns = 0;
+    for (const Unit& unit : kUnits)
+      if (unit.name == name) unit_ns = unit.ns;
+    uint64_t part = 0;
+    if (unit_ns == 0 || unit_ns >= previous_unit) return bad_duration(text);
+    if (__builtin_mul_overflow(number, unit_ns, &part) || __builtin_add_overflow(total, part, &total))
+      return bad_duration(text);
+    previous_unit = unit_ns;
+  }
+  return total;
+}
+
+}  // namespace socktrace
