@@ -96,7 +96,8 @@ TABLES = """
 -u4a
 -u6a
 -w6a
--46a
+-t46a
+-t64a
 -4x
 -6xa
 -x0a
