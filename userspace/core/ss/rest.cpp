@@ -12,7 +12,7 @@
 #include <array>
 #include <iterator>
 
-#include "core/ss/escape.h"
+#include "core/escape.h"
 
 namespace socktrace::ss {
 namespace {
