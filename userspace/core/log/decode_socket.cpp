@@ -111,7 +111,8 @@ bool SocketReader::socket(JsonValue& value, Socket& socket, const LineTimes& tim
     if (key == "protocol") return fields_.number(key, field, socket.protocol);
     if (key == "type") {
       std::string_view word;
-      if (field.get_string().get(word)) return fields_.number(key, field, socket.type);
+      if (field.raw_json_token().front() != '"') return fields_.number(key, field, socket.type);
+      if (!fields_.word(key, field, word)) return false;
       const std::optional<size_t> type = value_of(kTypeWords, word);
       if (!type) return fields_.refuse(key, "is not a socket type");
       socket.type = static_cast<uint8_t>(*type);
