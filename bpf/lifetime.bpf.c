@@ -65,3 +65,15 @@ int st_sock_release(struct bpf_sock *ctx)
 	st_lifetime(ctx, ST_RELEASE, false);
 	return ST_ALLOW;
 }
+
+/*
+ * Cookies are made on demand, and before 5.12 no tracing program can demand one: this makes that of
+ * a passive connection, just before it becomes ESTABLISHED. Attached on such kernels only.
+ */
+SEC("sockops")
+int st_stamp(struct bpf_sock_ops *ctx)
+{
+	if (ctx->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+		bpf_get_socket_cookie(ctx);
+	return ST_ALLOW;
+}
