@@ -216,7 +216,10 @@ TEST_F(ProbeTest, AUdpSocketThatOnlySendsIsToldOnceWithItsPort) {
     EXPECT_EQ(story(cookie), "send release");
     EXPECT_EQ(of(RecordKind::send)[0].socket.local.port, port);
     EXPECT_EQ(of(RecordKind::send)[0].socket.peer.port, 9);
-    EXPECT_EQ(of(RecordKind::release)[0].socket.local.port, port);
+    const Socket released = of(RecordKind::release)[0].socket;
+    EXPECT_EQ(released.local.port, port);
+    EXPECT_EQ(released.uid, UINT32_MAX);  // not read at release, and said so
+    EXPECT_FALSE(released.options.known);
   }
 }
 
@@ -422,7 +425,7 @@ TEST_F(ProbeTest, OpenSocketsAreListedWithTheirOwners) {
     EXPECT_EQ(open.family, AF_INET);
     EXPECT_EQ(open.protocol, IPPROTO_TCP);
     EXPECT_EQ(open.type, SOCK_STREAM);
-    EXPECT_EQ(open.options, ST_O_KNOWN | ST_O_REUSEADDR);
+    EXPECT_EQ(open.options, ST_O_KNOWN | ST_O_REUSEADDR | ST_O_PORT_LOCKED);
     EXPECT_NE(open.start_ns, 0u);
     EXPECT_STREQ(reinterpret_cast<const char*>(open.comm), "live_probe_test");
   });
