@@ -37,6 +37,9 @@ class TestSocket {
   int family_;
 };
 
+// By uname(): what a kernel is too old for is expected to be missing, and on a newer one it is a failure.
+bool kernel_is_before(int major, int minor);
+
 // A tracer on the whole host, and a network namespace of the test's own with loopback up, so that its records
 // are told from everybody else's by their namespace.
 class ProbeTest : public testing::Test {
@@ -44,7 +47,7 @@ class ProbeTest : public testing::Test {
   void SetUp() override;
 
   void attach(probe::Options options = {});
-  // Drains until `done` says that everything waited for has arrived; fails after five seconds.
+  // Drains until `done` says that everything waited for has arrived; throws after five seconds.
   void collect(const std::function<bool()>& done);
   // Drains what there is.
   void drain();

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include "probe/hooks.h"
 #include "probe/libbpf_log.h"
@@ -62,31 +63,30 @@ struct Tracer::Impl {
   Ring ring;
   std::vector<Hook> hooks;
 
-  bool attached(std::string_view program) const {
-    for (size_t i = 0; i < hooks.size(); ++i)
-      if (kHooks[i].program == program) return hooks[i].attached;
-    return false;
-  }
+  std::set<std::string_view> running;  // programs of kHooks that are attached
 
   Tracefs tracefs;  // only used while attaching
 
   Link attach_one(const HookInfo& info, bpf_program* program, int cgroup_fd) {
     if (info.group == HookGroup::syscall) return Link(attach_tracepoint(tracefs, program));
-    if (info.group == HookGroup::cgroup) return Link(bpf_program__attach_cgroup(program, cgroup_fd));
+    if (info.group == HookGroup::cgroup || info.group == HookGroup::stamp)
+      return Link(bpf_program__attach_cgroup(program, cgroup_fd));
     if (info.group == HookGroup::iterator) return Link(bpf_program__attach_iter(program, nullptr));
     return Link(bpf_program__attach(program));
   }
 
   void attach_hook(const HookInfo& info, bpf_program* program, const Options& options, std::string refusal) {
+    if (info.group == HookGroup::stamp && !bpf_program__autoload(program)) return;  // not needed here
     Hook hook{bpf_program__section_name(program), false, std::move(refusal), std::string(info.cost)};
     if (bpf_program__autoload(program)) {
-      if (!info.needs.empty() && !attached(info.needs)) {
+      if (!info.needs.empty() && !running.contains(info.needs)) {
         hook.error = "its other half is not attached";
       } else {
         LibbpfLog log;
         Link link = attach_one(info, program, options.cgroup_fd);
         const int code = errno;
         hook.attached = link != nullptr;
+        if (link) running.insert(info.program);
         if (!link) {
           hook.error = std::strerror(code);
           if (const std::string reason = log.reason(); !reason.empty()) hook.error = reason;
@@ -125,7 +125,7 @@ Result<Tracer> Tracer::attach(const Options& options) {
   if (!impl->hooks.front().attached)
     return Error{"attach " + impl->hooks.front().name + ": " + impl->hooks.front().error,
                  ErrorKind::unavailable};
-  if (options.bind_result == BindResult::tracepoint && !impl->attached("st_enter_bind"))
+  if (options.bind_result == BindResult::tracepoint && !impl->running.contains("st_enter_bind"))
     return Error{"bind results by tracepoint: not available here: use --bind-result=infer",
                  ErrorKind::unavailable};
   impl->tracefs = {};
