@@ -10,6 +10,7 @@
 #include "cli/exit_code.h"
 #include "cli/ss_names.h"
 #include "cli/table_text.h"
+#include "diagnose/failed_call.h"
 #include "source/dump.h"
 #include "source/owners.h"
 #include "sys/clock.h"
@@ -31,9 +32,11 @@ probe::BindResult bind_result(const std::string& name) {
 
 }  // namespace
 
-Session::Session(const TraceOptions& options, Selection selection, source::Live live, sys::Procfs procfs, uint32_t netns)
+Session::Session(const TraceOptions& options, Selection selection, sys::Signals signals, source::Live live,
+                 sys::Procfs procfs, uint32_t netns)
     : options_(options),
       selection_(std::move(selection)),
+      signals_(std::move(signals)),
       live_(std::move(live)),
       netns_(netns),
       processes_(std::move(procfs)),
@@ -47,6 +50,9 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   Result<Selection> selection = Selection::from(options);
   if (!selection) return std::move(selection.error());
 
+  // A Ctrl-C from here on ends the run in order.
+  Result<sys::Signals> signals = sys::Signals::block({SIGINT, SIGTERM, SIGHUP, SIGUSR1});
+  if (!signals) return std::move(signals.error());
   const Result<uint32_t> netns = sys::current_netns();
   if (!netns) return Error(netns.error());
   Result<sys::Procfs> procfs = sys::Procfs::open();
@@ -63,7 +69,7 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   if (!attached) return std::move(attached.error());
 
   std::unique_ptr<Session> session(
-      new Session(options, std::move(*selection), std::move(*attached), std::move(*procfs), *netns));
+      new Session(options, std::move(*selection), std::move(*signals), std::move(*attached), std::move(*procfs), *netns));
   if (!cgroup) session->no_cgroup_ = cgroup.error().message;
   if (Result<void> ready = session->begin(); !ready) return std::move(ready.error());
   return session;
@@ -129,7 +135,10 @@ Result<ReconcileCounts> Session::compare_with_kernel(bool resync) {
   return tracker_.finish_dump(sys::boottime_ns());
 }
 
-void Session::explain(Event&) const {}
+void Session::explain(Event& event) const {
+  const Result<diagnose::HostFacts> facts = diagnose::read_host_facts();
+  event.conflicts = diagnose::explain_failed_call(event, table_, facts ? *facts : diagnose::HostFacts{});
+}
 
 void Session::on_event(Event&& event) {
   if (!started_) return;
@@ -195,14 +204,12 @@ Result<bool> Session::pump() {
 }
 
 Result<int> Session::run() {
-  Result<sys::Signals> signals = sys::Signals::block({SIGINT, SIGTERM, SIGHUP, SIGUSR1});
-  if (!signals) return std::move(signals.error());
   Result<sys::EventLoop> loop = sys::EventLoop::create();
   if (!loop) return std::move(loop.error());
   bool stop = options_.once;
   std::optional<Error> failure;
-  (void)loop->add(signals->fd(), [&] {
-    while (const std::optional<int> signal = signals->next()) {
+  (void)loop->add(signals_.fd(), [&] {
+    while (const std::optional<int> signal = signals_.next()) {
       if (*signal == SIGINT || *signal == SIGTERM) stop = true;
       if (*signal == SIGUSR1)
         if (Result<void> printed = table_on_demand(); !printed) failure = std::move(printed.error());

@@ -16,6 +16,7 @@
 #include "enrich/processes.h"
 #include "sink/event_line.h"
 #include "source/live.h"
+#include "sys/signals.h"
 
 namespace socktrace::cli {
 
@@ -29,7 +30,8 @@ class Session {
   Result<int> run();
 
  private:
-  Session(const TraceOptions& options, Selection selection, source::Live live, sys::Procfs procfs, uint32_t netns);
+  Session(const TraceOptions& options, Selection selection, sys::Signals signals, source::Live live, sys::Procfs procfs,
+          uint32_t netns);
 
   Result<void> begin();
   Result<ReconcileCounts> compare_with_kernel(bool resync);
@@ -46,6 +48,7 @@ class Session {
 
   TraceOptions options_;
   Selection selection_;
+  sys::Signals signals_;
   source::Live live_;
   uint32_t netns_;
   std::string no_cgroup_;  // why the cgroup hooks could not be tried; empty: they were
