@@ -56,6 +56,12 @@ TEST_F(NetnsTest, InsideANamedNamespaceTheHostsIsCalledInit) {
   EXPECT_EQ(names(collect("1 1 0:4 net:[400] /run/netns/blue rw - nsfs nsfs rw\n", 400)), "400= 300=init ");
 }
 
+TEST_F(NetnsTest, TheInitialNamespaceIsKnownByItsFixedNumber) {
+  process(40, 400);
+  process(50, 4026531833);
+  EXPECT_EQ(names(collect("", 400)), "400= 4026531833=init ");
+}
+
 TEST_F(NetnsTest, ReusedPidDoesNotLendItsName) {
   process(1, 300);
   process(20, 200, "/system.slice/first.service");
