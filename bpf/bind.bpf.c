@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * bind(): the requested address on every attempt, the real port on success. Inside a traced system call these hooks
- * fill its entry and sys_exit emits one record with the result; from io_uring, from a 32-bit caller or without
- * tracepoints they emit for themselves, and success is an ST_BIND_OK following the ST_BIND_ATTEMPT.
+ * bind(): the requested address on every attempt, the real port on success. Inside a traced system
+ * call these hooks fill its entry and sys_exit emits one record with the result; from io_uring,
+ * from a 32-bit caller or without tracepoints they emit for themselves, and success is an
+ * ST_BIND_OK following the ST_BIND_ATTEMPT.
  */
 #include "vmlinux.h"
 #include "flavors.h"
@@ -11,7 +12,8 @@
 #include "cgroup.h"
 
 /* What the context has and a socket not bound yet does not: the requested address. */
-static __always_inline void st_fill_requested(struct st_sock *out, const struct bpf_sock_addr *ctx, const int family)
+static __always_inline void st_fill_requested(struct st_sock *out, const struct bpf_sock_addr *ctx,
+					      const int family)
 {
 	__u32 *address = (__u32 *)out->laddr;
 
@@ -44,13 +46,14 @@ static __always_inline void st_bind_attempt(struct bpf_sock_addr *ctx, const int
 	record = st_reserve(sizeof(*record), ST_BIND_ATTEMPT, ST_F_TASK);
 	if (!record)
 		return;
-	st_fill_head(&record->head, &record->sock, ctx, ctx->sk, true);
+	st_fill_head(&record->head, &record->sock, ctx, ctx->sk);
 	st_fill_requested(&record->sock, ctx, family);
 	st_fill_task(&record->task, -1);
 	st_submit(record, true);
 }
 
-static __always_inline void st_fill_bound(struct st_sock *out, const struct bpf_sock *ctx, const int family)
+static __always_inline void st_fill_bound(struct st_sock *out, const struct bpf_sock *ctx,
+					  const int family)
 {
 	__u32 *address = (__u32 *)out->laddr;
 
@@ -82,7 +85,7 @@ static __always_inline void st_bound(struct bpf_sock *ctx, const int family)
 	record = st_reserve(sizeof(*record), ST_BIND_OK, ST_F_TASK);
 	if (!record)
 		return;
-	st_fill_head(&record->head, &record->sock, ctx, ctx, true);
+	st_fill_head(&record->head, &record->sock, ctx, ctx);
 	st_fill_bound(&record->sock, ctx, family);
 	st_fill_task(&record->task, -1);
 	st_submit(record, false);

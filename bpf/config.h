@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What user space decides before the programs are loaded. It lies in read-only data that is frozen by then, so that the
- * verifier knows every value and removes the code behind a flag that is off, helpers that a kernel lacks included.
+ * What user space decides before the programs are loaded. It lies in read-only data that is frozen
+ * by then, so that the verifier knows every value and removes the code behind a flag that is off,
+ * helpers that a kernel lacks included.
  */
 #pragma once
 

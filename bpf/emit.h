@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Writing records into the ring, and counting them: attempted = delivered + lost holds exactly on every CPU. */
+/* Writing records into the ring, and counting them: attempted = delivered + lost holds exactly on
+ * every CPU. */
 #pragma once
 
 #include "maps.h"
@@ -23,9 +24,10 @@ struct st_with_stats {
 };
 
 /*
- * A zeroed record of constant size, its head begun, or NULL when the ring is full. The additions are atomic since a
- * softirq may interrupt a system call's program on the same CPU; their results stay unused, as the fetching form
- * exists only since 5.12. Whatever this returns must be submitted.
+ * A zeroed record of constant size, its head begun, or NULL when the ring is full. The additions
+ * are atomic since a softirq may interrupt a system call's program on the same CPU; their results
+ * stay unused, as the fetching form exists only since 5.12. Whatever this returns must be
+ * submitted.
  */
 static __always_inline void *st_reserve(const __u64 size, __u8 kind, __u8 flags)
 {
@@ -49,9 +51,10 @@ static __always_inline void *st_reserve(const __u64 size, __u8 kind, __u8 flags)
 }
 
 /*
- * A wakeup costs ten times the record, so the reader sleeps through most of them and looks by itself every few
- * milliseconds. It is woken once as the ring fills past the watermark (a window, not "above it": a reader that is busy
- * draining needs no further wakeups), and at once for what is rare and waited for.
+ * A wakeup costs ten times the record, so the reader sleeps through most of them and looks by
+ * itself every few milliseconds. It is woken once as the ring fills past the watermark (a window,
+ * not "above it": a reader that is busy draining needs no further wakeups), and at once for what is
+ * rare and waited for.
  */
 static __always_inline void st_submit(void *record, bool at_once)
 {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Every open socket of every process, in one pass over all descriptor tables and so over all network namespaces. */
+/* Every open socket of every process, in one pass over all descriptor tables and so over all
+ * network namespaces. */
 #include "vmlinux.h"
 #include "flavors.h"
 #include "macros.h"
 #include <bpf/bpf_helpers.h>
 #include "sock.h"
 
-static __always_inline void st_fill_owner(struct st_open_socket *out, const struct task_struct *task, int fd)
+static __always_inline void st_fill_owner(struct st_open_socket *out,
+					  const struct task_struct *task, int fd)
 {
 	const struct task_struct *leader = task->group_leader;
 	const __u64 *comm = (const __u64 *)__builtin_preserve_access_index(&leader->comm);
@@ -18,7 +20,8 @@ static __always_inline void st_fill_owner(struct st_open_socket *out, const stru
 	((__u64 *)out->comm)[1] = comm[1];
 }
 
-static __always_inline void st_write_direct(struct seq_file *seq, struct st_open_socket *out, struct file *file)
+static __always_inline void st_write_direct(struct seq_file *seq, struct st_open_socket *out,
+					    struct file *file)
 {
 	struct socket *socket = bpf_sock_from_file(file);
 	struct sock *sk;
@@ -32,12 +35,13 @@ static __always_inline void st_write_direct(struct seq_file *seq, struct st_open
 	out->family = sk->__sk_common.skc_family;
 	out->protocol = sk->sk_protocol;
 	if (out->family == AF_INET || out->family == AF_INET6)
-		out->options = st_options(&sk->__sk_common);
+		out->options = st_options(&sk->__sk_common) | st_lock_option(sk);
 	bpf_seq_write(seq, out, sizeof(*out));
 }
 
 /* Before 5.11: private_data is a void pointer, which only bpf_probe_read_kernel() follows. */
-static __always_inline void st_write_probed(struct seq_file *seq, struct st_open_socket *out, struct file *file)
+static __always_inline void st_write_probed(struct seq_file *seq, struct st_open_socket *out,
+					    struct file *file)
 {
 	struct socket *socket = file->private_data;
 	struct st_sock fields = {};
@@ -46,7 +50,7 @@ static __always_inline void st_write_probed(struct seq_file *seq, struct st_open
 	if (BPF_CORE_READ(socket, file) != file)
 		return;
 	sk = BPF_CORE_READ(socket, sk);
-	if (!sk || !st_fill_probed(&fields, &out->cookie, &out->netns, sk, true))
+	if (!sk || !st_fill_probed(&fields, &out->cookie, &out->netns, sk))
 		return;
 	out->type = BPF_CORE_READ(socket, type);
 	out->family = fields.family;

@@ -5,8 +5,8 @@
 #include "abi.h"
 #include "config.h"
 
-/* A bind(), listen() or connect() under way in a thread: made at sys_enter, filled by the hooks that run inside the
- * call, emitted at sys_exit. */
+/* A bind(), listen() or connect() under way in a thread: made at sys_enter, filled by the hooks
+ * that run inside the call, emitted at sys_exit. */
 struct st_call {
 	__u64 cookie;
 	__u64 sk;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Transitions, ends and errors of TCP, MPTCP and SCTP sockets. Only BTF pointers are dereferenced here, so that these
- * programs load under lockdown=confidentiality too.
+ * Transitions, ends and errors of TCP, MPTCP and SCTP sockets. Only BTF pointers are dereferenced
+ * here, so that these programs load under lockdown=confidentiality too.
  */
 #include "vmlinux.h"
 #include "flavors.h"
@@ -13,8 +13,8 @@
 #include "task.h"
 
 /*
- * Transitions that only the caller's system call makes. Every other one can be the work of a packet, when `current` is
- * whoever was interrupted: on loopback the client, plausible and wrong.
+ * Transitions that only the caller's system call makes. Every other one can be the work of a
+ * packet, when `current` is whoever was interrupted: on loopback the client, plausible and wrong.
  */
 static __always_inline bool st_by_caller(int old, int new)
 {
@@ -39,16 +39,18 @@ static __always_inline bool st_flag_set(const struct sock *sk, enum sock_flags f
 }
 
 /*
- * The state of the timewait mini-socket that stays behind when a connection closes, or 0. tcp_time_wait() puts it into
- * the hash table and then closes the full socket through the same tcp_set_state(TCP_CLOSE) as a reset does, so the two
- * are told apart by what surrounds them:
- *  - a reset, abort or timeout has set sk_err before;
- *  - a received FIN has set SOCK_DONE: TIME_WAIT. In CLOSING our FIN must be acknowledged as well, else it is
- *    connect(AF_UNSPEC) or a close with SO_LINGER 0;
- *  - without a FIN only an orphan (SOCK_DEAD) may wait in FIN_WAIT2 as a mini-socket, and not with TCP_LINGER2 < 0,
- *    which closes at once.
- * Not seen from here, and found by the next dump: the table of mini-sockets is full (TCPTimeWaitOverflow), or the ACK
- * of our FIN carried data for a socket already closed (TCPAbortOnData).
+ * The state of the timewait mini-socket that stays behind when a connection closes, or 0.
+ * tcp_time_wait() puts it into the hash table and then closes the full socket through the same
+ * tcp_set_state(TCP_CLOSE) as a reset does, so the two are told apart by what surrounds them.
+ *
+ * A reset, abort or timeout has set sk_err before. A received FIN has set SOCK_DONE: TIME_WAIT (in
+ * CLOSING our own FIN must be acknowledged too, else it is a disconnect or a zero linger). Without
+ * a FIN only an orphan (SOCK_DEAD) waits in FIN_WAIT2 as a mini-socket, and not with
+ * TCP_LINGER2 < 0, which closes at once. Each of these is a case of MiniSocketTest.
+ *
+ * Not seen from here, and corrected by the next dump: the table of mini-sockets is full
+ * (TCPTimeWaitOverflow), or the ACK of our FIN carried data for a socket already closed
+ * (TCPAbortOnData).
  */
 static __always_inline __u8 st_mini_state(const struct sock *sk, const struct tcp_sock *tp, int old)
 {
@@ -64,21 +66,22 @@ static __always_inline __u8 st_mini_state(const struct sock *sk, const struct tc
 	return 0;
 }
 
-/* bytes_acked counts SYN and FIN as one byte each, bytes_sent counts what was never acknowledged: the lesser is exact
- * for every connection that ended in order. */
-static __always_inline void st_fill_stats(struct st_stats *out, const struct tcp_sock *tp)
+/* bytes_received counts the FIN as a byte. bytes_acked counts SYN and FIN, bytes_sent counts what
+ * was never acknowledged: the lesser is exact for every connection that ended in order. */
+static __always_inline void st_fill_stats(struct st_stats *out, const struct sock *sk,
+					  const struct tcp_sock *tp)
 {
 	__u64 sent = tp->bytes_sent - tp->bytes_retrans;
 	__u64 acked = tp->bytes_acked;
 
-	out->bytes_received = tp->bytes_received;
+	out->bytes_received = tp->bytes_received - st_flag_set(sk, SOCK_DONE);
 	out->bytes_sent = acked < sent ? acked : sent;
 	out->srtt_us = tp->srtt_us >> 3;
 	out->retransmits = tp->total_retrans;
 }
 
-static __always_inline void st_fill_transition(struct st_head *head, struct st_sock *out, struct sock *sk, int old,
-					       int new)
+static __always_inline void st_fill_transition(struct st_head *head, struct st_sock *out,
+					       struct sock *sk, int old, int new)
 {
 	st_identify(head, out, sk);
 	out->old_state = old;
@@ -113,12 +116,12 @@ static __always_inline void st_tcp_close(struct sock *sk, const struct tcp_sock 
 	if (!record)
 		return;
 	st_fill_transition(&record->head, &record->sock, sk, old, TCP_CLOSE);
-	/* skc_num is 0 by now unless bind() chose the port. */
-	record->sock.lport = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	/* Set before tcp_done() by whatever ended the connection: a reset, a timeout, an abort. */
+	record->head.error = sk->sk_err;
 	record->sock.mini_state = st_mini_state(sk, tp, old);
 	if (record->sock.mini_state)
 		record->head.flags |= ST_F_MINI;
-	st_fill_stats(&record->stats, tp);
+	st_fill_stats(&record->stats, sk, tp);
 	st_submit(record, false);
 }
 
@@ -126,8 +129,9 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(st_set_state, struct sock *sk, int old, int new)
 {
 	/*
-	 * A new child that goes on to ESTABLISHED in the same packet. inet_csk_clone_lock() gives it its addresses and
-	 * its cookie only after this, so there is nothing true to tell yet.
+	 * A new child goes on to ESTABLISHED in the same packet. A TCP Fast Open child stays here
+	 * for a while, but cannot be told apart yet (fastopen_rsk is set later); if it is accepted
+	 * early, ST_ACCEPT shows it first.
 	 */
 	if (old == TCP_LISTEN && new == TCP_SYN_RECV)
 		return 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Results of bind(), listen(), accept() and of connect() on datagram sockets. Classic tracepoints: their context has
- * the arguments on entry and only the result on exit, so a hash keyed by thread joins the two.
+ * Results of bind(), listen(), accept() and of connect() on datagram sockets. Classic tracepoints:
+ * their context has the arguments on entry and only the result on exit, so a hash keyed by thread
+ * joins the two.
  */
 #include "vmlinux.h"
 #include "flavors.h"
@@ -11,11 +12,20 @@
 #include "sock.h"
 #include "task.h"
 
-/* The socket behind a descriptor of the current process, or 0. */
+static __always_inline struct fdtable *st_descriptors(void)
+{
+	struct task_struct *task;
+
+	if (st_config.features & ST_CFG_TASK_BTF)
+		return bpf_get_current_task_btf()->files->fdt;
+	task = (struct task_struct *)bpf_get_current_task();
+	return BPF_CORE_READ(task, files, fdt);
+}
+
+/* The socket behind a descriptor of the current process, or NULL. */
 static __always_inline const struct sock *st_sock_of(int fd)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct fdtable *table = st_descriptors();
 	struct file **slots = BPF_CORE_READ(table, fd);
 	struct socket *socket;
 	struct file *file = NULL;
@@ -64,7 +74,7 @@ static __always_inline struct st_with_task *st_result(__u8 kind, long result, in
 static __always_inline void st_fill_at(struct st_with_task *record, const struct sock *sk)
 {
 	record->head.sk = (__u64)sk;
-	st_fill_probed(&record->sock, &record->head.cookie, &record->head.netns, sk, true);
+	st_fill_probed(&record->sock, &record->head.cookie, &record->head.netns, sk);
 }
 
 static __always_inline void st_take(struct st_with_task *record, const struct st_call *call)
@@ -81,8 +91,9 @@ int st_enter_bind(struct trace_event_raw_sys_enter *ctx)
 	return st_enter(ST_BIND, ctx->args[0]);
 }
 
-/* A bind that no hook saw either failed before it reached the protocol (EBADF, a bad length), which is told to nobody,
- * or belongs to a protocol with a bind of its own (raw, SCTP), which the socket itself describes. */
+/* A bind that no hook saw either failed before it reached the protocol (EBADF, a bad length), which
+ * is told to nobody, or belongs to a protocol with a bind of its own (raw, SCTP), which the socket
+ * itself describes. */
 static __always_inline void st_bind_result(const struct st_call *call, long result)
 {
 	const struct sock *sk = NULL;
@@ -187,7 +198,8 @@ int st_enter_connect(struct trace_event_raw_sys_enter *ctx)
 	return st_enter(ST_CONNECT, ctx->args[0]);
 }
 
-/* Only cgroup/connect on a datagram socket fills the entry. The port the kernel has chosen is read from the socket. */
+/* Only cgroup/connect on a datagram socket fills the entry. The port the kernel has chosen is read
+ * from the socket. */
 SEC("tracepoint/syscalls/sys_exit_connect")
 int st_exit_connect(struct trace_event_raw_sys_exit *ctx)
 {

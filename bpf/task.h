@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The process in whose context a program runs. Only hooks inside its own system call may use this. */
+/* The process in whose context a program runs. Only hooks inside its own system call may use this.
+ */
 #pragma once
 
 #include <bpf/bpf_core_read.h>
 #include "maps.h"
 
 /*
- * Whether the record may name the current process. Not in a kernel thread: a worker can drop the last reference to a
- * socket (delayed fput, MPTCP), and it is not the process that closed it.
+ * Whether the record may name the current process. Not in a kernel thread: a worker can drop the
+ * last reference to a socket (delayed fput, MPTCP), and it is not the process that closed it.
  */
 static __always_inline bool st_has_task(void)
 {
 	if (st_config.features & ST_CFG_TASK_BTF)
 		return !(bpf_get_current_task_btf()->flags & PF_KTHREAD);
 	if (st_config.features & ST_CFG_PROBE_READ)
-		return !(BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), flags) & PF_KTHREAD);
+		return !(BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), flags) &
+			 PF_KTHREAD);
 	return true;
 }
 
@@ -48,7 +50,8 @@ static __always_inline void st_fill_task(struct st_task *out, int fd)
 		out->start_ns = BPF_CORE_READ(leader, start_boottime);
 		BPF_CORE_READ_INTO(&out->comm, leader, comm);
 	} else {
-		/* No kernel memory can be read here: the thread's own name and real uid are the nearest. */
+		/* No kernel memory can be read here: the thread's own name and real uid are the
+		 * nearest. */
 		out->uid = bpf_get_current_uid_gid();
 		bpf_get_current_comm(out->comm, sizeof(out->comm));
 	}

@@ -102,6 +102,14 @@ struct bpf_sock_addr {
 	} __attribute__((aligned(8)));
 };
 
+struct bpf_sock_ops {
+	__u32 op;
+};
+
+enum {
+	BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB = 5,
+};
+
 struct bpf_iter_meta {
 	union {
 		struct seq_file *seq;
@@ -266,6 +274,11 @@ struct socket {
 	short type;
 	struct file *file;
 	struct sock *sk;
+};
+
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
 };
 
 struct inet_sock {

@@ -1,7 +1,5 @@
 #include "cli/selection.h"
 
-#include "core/filter/filter.h"
-
 namespace socktrace::cli {
 
 Result<Selection> Selection::from(const TraceOptions& options) {
@@ -19,9 +17,6 @@ Result<Selection> Selection::from(const TraceOptions& options) {
   selection.ipv4_ = options.ipv4 || !options.ipv6;
   selection.ipv6_ = options.ipv6 || !options.ipv4;
 
-  Result<Filter> filter = Filter::parse(options.filter, FilterOptions::system());
-  if (!filter) return std::move(filter.error());
-  selection.filter_ = std::move(*filter);
   for (const std::string& word : options.filter) {
     if (!selection.text_.empty()) selection.text_ += ' ';
     selection.text_ += word;
@@ -38,12 +33,12 @@ bool Selection::wants(const Socket& socket) const {
       if (!ipv6_) return false;
       break;
     case Family::unix:
-      return unix_ && filter_.matches(socket, {});
+      return unix_;
     default:
       return false;
   }
   const bool protocol = is_tcp(socket) ? tcp_ : is_datagram(socket) ? udp_ : raw_;
-  return protocol && filter_.matches(socket, {});
+  return protocol;
 }
 
 bool Selection::lists(const Socket& socket) const {

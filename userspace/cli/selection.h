@@ -2,7 +2,6 @@
 
 #include "cli/trace_options.h"
 #include "core/event.h"
-#include "core/filter/filter.h"
 #include "core/result.h"
 
 namespace socktrace::cli {
@@ -32,7 +31,6 @@ class Selection {
   bool ipv4_ = true;
   bool ipv6_ = true;
   std::string text_;
-  Filter filter_;
 };
 
 }  // namespace socktrace::cli

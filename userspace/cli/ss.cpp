@@ -24,6 +24,8 @@ diag::TableSet tables_to_dump(const ss::Selection& selection) {
   if (!has(Family::unix)) tables &= ~diag::kUnixTables;
   if (!has(Family::vsock)) tables &= ~diag::kVsockTables;
   if (!has(Family::tipc)) tables &= ~bit(Table::tipc);
+  // One packet table brings both, as in ss: it asks the kernel, which knows one.
+  if (tables & diag::kPacketTables) tables |= diag::kPacketTables;
   if (!has(Family::packet) || !closed) tables &= ~diag::kPacketTables;
   if (!has(Family::netlink) || !closed) tables &= ~bit(Table::netlink);
   if (!has(Family::xdp) || !closed) tables &= ~bit(Table::xdp);
@@ -35,8 +37,8 @@ source::DumpRequest dump_request(const ss::Options& options, const SsEdges& edge
   source::DumpRequest request;
   request.tables = tables_to_dump(selection);
   request.states = selection.states;
-  request.inet = (selection.families & ss::bit(Family::inet)) != 0;
-  request.inet6 = (selection.families & ss::bit(Family::inet6)) != 0;
+  request.inet = (selection.families & ss::bit(Family::inet)) != 0 && selection.preferred != Family::inet6;
+  request.inet6 = (selection.families & ss::bit(Family::inet6)) != 0 && selection.preferred != Family::inet;
   request.detail = ss::detail(options.show);
   request.bytecode = edges.bytecode;
   return request;

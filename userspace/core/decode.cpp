@@ -34,7 +34,8 @@ bool is_state(uint8_t value) {
 }
 
 Result<void> check(const st_head& head, size_t length) {
-  if (head.kind < ST_STATE || head.kind > ST_SEND) return damaged("unknown kind " + std::to_string(head.kind));
+  if (head.kind < ST_STATE || head.kind > ST_SEND)
+    return damaged("unknown kind " + std::to_string(head.kind));
   if (head.flags & ~kKnownFlags) return damaged("unknown flags " + std::to_string(head.flags));
   if (length != length_of(head.flags))
     return damaged(std::to_string(length) + " bytes, its flags say " + std::to_string(length_of(head.flags)));
@@ -105,7 +106,8 @@ Task task_of(const st_task& raw) {
 
 Result<Record> decode(std::span<const std::byte> bytes) {
   const size_t length = bytes.size();
-  if (length < sizeof(st_head) + sizeof(st_sock)) return damaged(std::to_string(length) + " bytes, too short");
+  if (length < sizeof(st_head) + sizeof(st_sock))
+    return damaged(std::to_string(length) + " bytes, too short");
   const auto head = take<st_head>(bytes);
   if (Result<void> ok = check(head, length); !ok) return std::move(ok.error());
   const auto sock = take<st_sock>(bytes);

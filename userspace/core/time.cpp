@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <ctime>
@@ -35,6 +36,68 @@ Date date_of(uint64_t days) {
   const uint64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
   return {static_cast<uint32_t>(year_of_era + era * 400 + (month <= 2 ? 1 : 0)), static_cast<uint32_t>(month),
           static_cast<uint32_t>(day_of_year - (153 * shifted_month + 2) / 5 + 1)};
+}
+
+constexpr bool is_leap(uint32_t year) {
+  return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+// The inverse of date_of, for dates that exist.
+uint64_t days_until(const Date& date) {
+  const uint32_t shifted_month = date.month > 2 ? date.month - 3 : date.month + 9;
+  const uint32_t year = date.month > 2 ? date.year : date.year - 1;  // begins in March
+  const uint64_t era = year / 400;
+  const uint64_t year_of_era = year % 400;
+  const uint64_t day_of_year = (153 * shifted_month + 2) / 5 + date.day - 1;
+  return era * 146'097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719'468;
+}
+
+bool exists(const Date& date) {
+  constexpr std::array<uint8_t, 12> kDays = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  if (date.year < 1970 || date.year > 2261 || date.month < 1 || date.month > 12) return false;
+  return date.day >= 1 && date.day <= kDays[date.month - 1] &&
+         (date.month != 2 || date.day < 29 || is_leap(date.year));
+}
+
+// Takes `width` digits from the front of `text`.
+bool take_digits(std::string_view& text, size_t width, uint32_t& value) {
+  if (text.size() < width) return false;
+  value = 0;
+  for (const char c : text.substr(0, width)) {
+    if (c < '0' || c > '9') return false;
+    value = value * 10 + static_cast<uint32_t>(c - '0');
+  }
+  text.remove_prefix(width);
+  return true;
+}
+
+bool take(std::string_view& text, char c) {
+  if (text.empty() || text.front() != c) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+// ".123456" or nothing, in nanoseconds.
+bool take_fraction(std::string_view& text, uint32_t& ns) {
+  ns = 0;
+  if (!take(text, '.')) return true;
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  if (digits == 0 || digits > 9 || !take_digits(text, digits, ns)) return false;
+  for (size_t i = digits; i < 9; ++i) ns *= 10;
+  return true;
+}
+
+// "Z", "+02:00" or "-00:30", in minutes east of UTC.
+bool take_zone(std::string_view& text, int64_t& minutes_east) {
+  minutes_east = 0;
+  if (take(text, 'Z')) return true;
+  const bool east = take(text, '+');
+  if (!east && !take(text, '-')) return false;
+  uint32_t hours = 0;
+  uint32_t minutes = 0;
+  if (!take_digits(text, 2, hours) || !take(text, ':') || !take_digits(text, 2, minutes)) return false;
+  minutes_east = (east ? 1 : -1) * static_cast<int64_t>(hours * 60 + minutes);
+  return hours < 24 && minutes < 60;
 }
 
 void put_digits(char* out, uint64_t value, int width) {
@@ -162,6 +225,26 @@ Result<uint64_t> parse_duration(std::string_view text) {
     previous_unit = unit_ns;
   }
   return total;
+}
+
+Result<uint64_t> parse_rfc3339(std::string_view text) {
+  std::string_view rest = text;
+  Date date{};
+  uint32_t hour = 0;
+  uint32_t minute = 0;
+  uint32_t second = 0;
+  uint32_t fraction_ns = 0;
+  int64_t minutes_east = 0;
+  const bool well_formed =
+      take_digits(rest, 4, date.year) && take(rest, '-') && take_digits(rest, 2, date.month) &&
+      take(rest, '-') && take_digits(rest, 2, date.day) && take(rest, 'T') && take_digits(rest, 2, hour) &&
+      take(rest, ':') && take_digits(rest, 2, minute) && take(rest, ':') && take_digits(rest, 2, second) &&
+      take_fraction(rest, fraction_ns) && take_zone(rest, minutes_east) && rest.empty();
+  if (well_formed && exists(date) && hour < 24 && minute < 60 && second < 60) {
+    const int64_t minutes = static_cast<int64_t>(days_until(date) * 1440 + hour * 60 + minute) - minutes_east;
+    if (minutes >= 0) return static_cast<uint64_t>(minutes) * kMinute + second * kSecond + fraction_ns;
+  }
+  return Error{fmt::format("'{}' is not a time; write it like 2026-09-20T03:12:07Z", text), ErrorKind::usage};
 }
 
 }  // namespace socktrace

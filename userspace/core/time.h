@@ -39,4 +39,8 @@ std::string format_duration(uint64_t duration_ns);
 // for a number without unit, and for more than UINT64_MAX nanoseconds.
 Result<uint64_t> parse_duration(std::string_view text);
 
+// Wall time of "2026-09-20T03:12:07Z" with 0 to 9 digits of fraction and Z or an offset like +02:00, from
+// 1970 to 2261. ErrorKind::usage otherwise.
+Result<uint64_t> parse_rfc3339(std::string_view text);
+
 }  // namespace socktrace

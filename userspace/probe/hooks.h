@@ -9,12 +9,13 @@ namespace socktrace::probe {
 enum class HookGroup {
   state,    // tp_btf
   cgroup,   // Options::cgroup_fd
+  stamp,    // as cgroup, and only where ST_CFG_COOKIE is off
   syscall,  // BindResult::tracepoint
   iterator,
 };
 
-// One row per BPF program: how it is called and what its absence costs. Order of attachment: sys_exit before its
-// sys_enter, so that no entry is made that nothing would end.
+// One row per BPF program: how it is called and what its absence costs. Order of attachment: sys_exit before
+// its sys_enter, so that no entry is made that nothing would end.
 struct HookInfo {
   std::string_view program;
   HookGroup group;
@@ -24,7 +25,8 @@ struct HookInfo {
 
 inline constexpr std::array kHooks = {
     HookInfo{"st_set_state", HookGroup::state, "", "nothing can be traced"},
-    HookInfo{"st_destroy", HookGroup::state, "", "bound TCP sockets that are never used end at their release"},
+    HookInfo{"st_destroy", HookGroup::state, "",
+             "bound TCP sockets that are never used end at their release"},
     HookInfo{"st_error", HookGroup::state, "", "the reason of a failed connection is inferred"},
     HookInfo{"st_exit_bind", HookGroup::syscall, "", "bind errors are inferred"},
     HookInfo{"st_enter_bind", HookGroup::syscall, "st_exit_bind", "bind errors are inferred"},
@@ -45,6 +47,7 @@ inline constexpr std::array kHooks = {
     HookInfo{"st_connect6", HookGroup::cgroup, "", "connected IPv6 UDP sockets appear only in dumps"},
     HookInfo{"st_sendmsg4", HookGroup::cgroup, "", "IPv4 UDP sockets that only send appear only in dumps"},
     HookInfo{"st_sendmsg6", HookGroup::cgroup, "", "IPv6 UDP sockets that only send appear only in dumps"},
+    HookInfo{"st_stamp", HookGroup::stamp, "", "accepted connections have no cookie at first"},
     HookInfo{"st_open_sockets", HookGroup::iterator, "", "owners come from a slower scan of /proc"},
 };
 

@@ -1,5 +1,6 @@
 #include "probe/loader.h"
 
+#include <linux/bpf.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,19 +13,21 @@ namespace {
 
 constexpr char kKernelBtf[] = "/sys/kernel/btf/vmlinux";
 
-bool wanted(HookGroup group, const Options& options) {
+bool wanted(HookGroup group, const Options& options, uint32_t features) {
   if (group == HookGroup::cgroup) return options.cgroup_fd >= 0;
+  if (group == HookGroup::stamp) return options.cgroup_fd >= 0 && !(features & ST_CFG_COOKIE);
   if (group == HookGroup::syscall) return options.bind_result != BindResult::infer;
   return true;
 }
 
 Error load_error(int code, const LibbpfLog& log) {
   if (access(kKernelBtf, R_OK) != 0)
-    return {"load BPF programs: this kernel has no BTF (/sys/kernel/btf/vmlinux): needs CONFIG_DEBUG_INFO_BTF",
-            ErrorKind::unavailable, ENOENT};
+    return {
+        "load BPF programs: this kernel has no BTF (/sys/kernel/btf/vmlinux): needs CONFIG_DEBUG_INFO_BTF",
+        ErrorKind::unavailable, ENOENT};
   if (code == EPERM)
-    return {"load BPF programs: run with sudo (needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN)", ErrorKind::privilege,
-            EPERM};
+    return {"load BPF programs: run with sudo (needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN)",
+            ErrorKind::privilege, EPERM};
   if (code == ENOSYS)
     return {"load BPF programs: this kernel has no bpf() system call: needs CONFIG_BPF_SYSCALL",
             ErrorKind::unavailable, ENOSYS};
@@ -33,19 +36,18 @@ Error load_error(int code, const LibbpfLog& log) {
   return error;
 }
 
-// Helpers that some kernels or lockdown withhold, by their number in the verifier's message ("unknown func
-// bpf_probe_read_kernel#113"), and the feature of st_config that stands for them.
-struct Withheld {
-  std::string_view helper;
-  uint32_t feature;
-};
-constexpr Withheld kWithheld[] = {{"#46\n", ST_CFG_COOKIE}, {"#113\n", ST_CFG_PROBE_READ}, {"#158\n", ST_CFG_TASK_BTF}};
-
-uint32_t withheld_features(const std::string& log) {
-  uint32_t features = 0;
-  for (const Withheld& row : kWithheld)
-    if (log.find(row.helper) != log.npos) features |= row.feature;
-  return features;
+// Helpers that some kernels or lockdown withhold, and the feature of st_config that stands for them.
+uint32_t feature_of(int helper) {
+  switch (helper) {
+    case BPF_FUNC_get_socket_cookie:
+      return ST_CFG_COOKIE;
+    case BPF_FUNC_probe_read_kernel:
+      return ST_CFG_PROBE_READ;
+    case BPF_FUNC_get_current_task_btf:
+      return ST_CFG_TASK_BTF;
+    default:
+      return 0;
+  }
 }
 
 Result<Skeleton> open(const Options& options, uint32_t features, const LibbpfLog& log) {
@@ -74,7 +76,8 @@ Result<Loaded> load(const Options& options) {
     for (const HookInfo& hook : kHooks) {
       const std::string name(hook.program);
       bpf_program* program = bpf_object__find_program_by_name((*skeleton)->obj, name.c_str());
-      bpf_program__set_autoload(program, wanted(hook.group, options) && !loaded.refused.contains(name));
+      bpf_program__set_autoload(program,
+                                wanted(hook.group, options, features) && !loaded.refused.contains(name));
     }
     const int result = socktrace_bpf__load(skeleton->get());
     if (result == 0) {
@@ -82,7 +85,7 @@ Result<Loaded> load(const Options& options) {
       return loaded;
     }
     const std::string program = log.failed_program();
-    const uint32_t withheld = withheld_features(log.text()) & features;
+    const uint32_t withheld = feature_of(log.refused_helper()) & features;
     if (withheld != 0) {
       features &= ~withheld;
       continue;

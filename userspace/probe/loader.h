@@ -27,8 +27,8 @@ struct Loaded {
   std::map<std::string, std::string> refused;  // program -> what the kernel said
 };
 
-// Opens and loads the programs that `options` ask for. What a kernel refuses is left out and the rest is loaded again,
-// so that a kernel with everything pays for one load. Does not attach.
+// Opens and loads the programs that `options` ask for. What a kernel refuses is left out and the rest is
+// loaded again, so that a kernel with everything pays for one load. Does not attach.
 Result<Loaded> load(const Options& options);
 
 }  // namespace socktrace::probe

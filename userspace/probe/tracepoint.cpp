@@ -21,11 +21,12 @@ sys::UniqueFd open_directory(const char* path) {
   return sys::UniqueFd(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-// A mount of tracefs that is nowhere in the file tree and ends with its descriptor (5.2): containers and minimal hosts
-// have the file system but have not mounted it, and a tracer should not change that.
+// A mount of tracefs that is nowhere in the file tree and ends with its descriptor (5.2): containers and
+// minimal hosts have the file system but have not mounted it, and a tracer should not change that.
 sys::UniqueFd private_mount() {
   const sys::UniqueFd context(static_cast<int>(syscall(SYS_fsopen, "tracefs", FSOPEN_CLOEXEC)));
-  if (!context || syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return {};
+  if (!context || syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
+    return {};
   return sys::UniqueFd(static_cast<int>(syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, 0)));
 }
 
@@ -61,7 +62,8 @@ bpf_link* attach_tracepoint(Tracefs& tracefs, bpf_program* program) {
   attributes.type = PERF_TYPE_TRACEPOINT;
   attributes.config = static_cast<__u64>(id);
   // pid -1, cpu 0: with a BPF program the tracepoint runs it on every CPU, whatever the event's own CPU is.
-  const int event = static_cast<int>(syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC));
+  const int event =
+      static_cast<int>(syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC));
   if (event < 0) return nullptr;
   bpf_link* link = bpf_program__attach_perf_event(program, event);  // owns the event from here on
   if (link == nullptr) {

@@ -17,8 +17,8 @@ class Tracefs {
   sys::UniqueFd directory_;
 };
 
-// Attaches a program whose section is "tracepoint/CATEGORY/NAME". NULL with errno set on failure: ENOENT without
-// tracefs, EACCES where perf_event_paranoid forbids it.
+// Attaches a program whose section is "tracepoint/CATEGORY/NAME". NULL with errno set on failure: ENOENT
+// without tracefs, EACCES where perf_event_paranoid forbids it.
 bpf_link* attach_tracepoint(Tracefs& tracefs, bpf_program* program);
 
 }  // namespace socktrace::probe

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include "probe/hooks.h"
 #include "probe/libbpf_log.h"
@@ -42,7 +43,8 @@ int on_sample(void* context, void* data, size_t size) {
 
 Result<void> check(const Options& options) {
   if (options.bind_result == BindResult::fexit)
-    return Error{"bind results by fexit are not built in: use --bind-result=tracepoint or infer", ErrorKind::usage};
+    return Error{"bind results by fexit are not built in: use --bind-result=tracepoint or infer",
+                 ErrorKind::usage};
   const auto page = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
   if (!std::has_single_bit(options.ring_bytes) || options.ring_bytes < page)
     return Error{"ring size " + std::to_string(options.ring_bytes) + ": must be a power of two, at least " +
@@ -61,31 +63,30 @@ struct Tracer::Impl {
   Ring ring;
   std::vector<Hook> hooks;
 
-  bool attached(std::string_view program) const {
-    for (size_t i = 0; i < hooks.size(); ++i)
-      if (kHooks[i].program == program) return hooks[i].attached;
-    return false;
-  }
+  std::set<std::string_view> running;  // programs of kHooks that are attached
 
   Tracefs tracefs;  // only used while attaching
 
   Link attach_one(const HookInfo& info, bpf_program* program, int cgroup_fd) {
     if (info.group == HookGroup::syscall) return Link(attach_tracepoint(tracefs, program));
-    if (info.group == HookGroup::cgroup) return Link(bpf_program__attach_cgroup(program, cgroup_fd));
+    if (info.group == HookGroup::cgroup || info.group == HookGroup::stamp)
+      return Link(bpf_program__attach_cgroup(program, cgroup_fd));
     if (info.group == HookGroup::iterator) return Link(bpf_program__attach_iter(program, nullptr));
     return Link(bpf_program__attach(program));
   }
 
   void attach_hook(const HookInfo& info, bpf_program* program, const Options& options, std::string refusal) {
+    if (info.group == HookGroup::stamp && !bpf_program__autoload(program)) return;  // not needed here
     Hook hook{bpf_program__section_name(program), false, std::move(refusal), std::string(info.cost)};
     if (bpf_program__autoload(program)) {
-      if (!info.needs.empty() && !attached(info.needs)) {
+      if (!info.needs.empty() && !running.contains(info.needs)) {
         hook.error = "its other half is not attached";
       } else {
         LibbpfLog log;
         Link link = attach_one(info, program, options.cgroup_fd);
         const int code = errno;
         hook.attached = link != nullptr;
+        if (link) running.insert(info.program);
         if (!link) {
           hook.error = std::strerror(code);
           if (const std::string reason = log.reason(); !reason.empty()) hook.error = reason;
@@ -122,9 +123,11 @@ Result<Tracer> Tracer::attach(const Options& options) {
     impl->attach_hook(info, program, options, loaded->refused[name]);
   }
   if (!impl->hooks.front().attached)
-    return Error{"attach " + impl->hooks.front().name + ": " + impl->hooks.front().error, ErrorKind::unavailable};
-  if (options.bind_result == BindResult::tracepoint && !impl->attached("st_enter_bind"))
-    return Error{"bind results by tracepoint: not available here: use --bind-result=infer", ErrorKind::unavailable};
+    return Error{"attach " + impl->hooks.front().name + ": " + impl->hooks.front().error,
+                 ErrorKind::unavailable};
+  if (options.bind_result == BindResult::tracepoint && !impl->running.contains("st_enter_bind"))
+    return Error{"bind results by tracepoint: not available here: use --bind-result=infer",
+                 ErrorKind::unavailable};
   impl->tracefs = {};
   return Tracer(std::move(impl));
 }
@@ -154,7 +157,8 @@ Counters Tracer::counters() const {
 }
 
 Result<void> Tracer::for_each_open_socket(const std::function<void(const st_open_socket&)>& on_socket) {
-  if (!impl_->iterator) return Error{"list open sockets: " + impl_->hooks.back().error, ErrorKind::unavailable};
+  if (!impl_->iterator)
+    return Error{"list open sockets: " + impl_->hooks.back().error, ErrorKind::unavailable};
   const sys::UniqueFd fd(bpf_iter_create(bpf_link__fd(impl_->iterator.get())));
   if (!fd) return Error::system("list open sockets: bpf_iter_create", errno);
   // The kernel cuts its output anywhere: whole records are taken from the front, the rest is kept.

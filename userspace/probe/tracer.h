@@ -24,8 +24,8 @@ enum class BindResult {
 struct Options {
   BindResult bind_result = BindResult::automatic;
   uint32_t ring_bytes = 8u << 20;  // a power of two and a multiple of the page size
-  int cgroup_fd = -1;              // a cgroup2 directory, its subtree is traced; -1: no cgroup hooks. Borrowed.
-  uint32_t ignore_pid = 0;         // leave out what this process does itself; 0: nobody
+  int cgroup_fd = -1;       // a cgroup2 directory, its subtree is traced; -1: no cgroup hooks. Borrowed.
+  uint32_t ignore_pid = 0;  // leave out what this process does itself; 0: nobody
 };
 
 // One BPF program and whether it is running.
@@ -42,7 +42,8 @@ struct Counters {
   uint64_t lost = 0;
 };
 
-// The kernel side: loads the BPF programs, attaches them, hands over what they write. Detaches when destroyed.
+// The kernel side: loads the BPF programs, attaches them, hands over what they write. Detaches when
+// destroyed.
 class Tracer {
  public:
   // Loads and attaches. Every hook but inet_sock_set_state may fail alone; hooks() tells which did.
@@ -55,12 +56,13 @@ class Tracer {
 
   [[nodiscard]] const std::vector<Hook>& hooks() const;
 
-  // Readable when the ring has passed its watermark or holds something waited for. Records arrive without a wakeup
-  // too, so call drain() every 10 to 50 ms as well.
+  // Readable when the ring has passed its watermark or holds something waited for. Records arrive without a
+  // wakeup too, so call drain() every 10 to 50 ms as well.
   [[nodiscard]] int fd() const;
 
-  // Hands over what waits in the ring, in order, and returns how many records. Stops after 65,536 so that a flood
-  // cannot keep the caller; 0 means that the ring is empty. The bytes are gone when the callback returns.
+  // Hands over what waits in the ring, in order, and returns how many records. Stops after 65,536 so that a
+  // flood cannot keep the caller; 0 means that the ring is empty. The bytes are gone when the callback
+  // returns.
   Result<size_t> drain(const std::function<void(std::span<const std::byte>)>& on_record);
 
   [[nodiscard]] Counters counters() const;

@@ -20,6 +20,8 @@ struct Selection {
   diag::TableSet tables = 0;
   FamilySet families = 0;
   StateMask states = 0;
+  // The family chosen last. As in ss, -4 -6 shows IPv6 only and -6 -4 IPv4 only.
+  Family preferred = Family::unspecified;
 };
 
 // What a row shows besides state, queues and addresses.

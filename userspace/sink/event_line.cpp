@@ -1,0 +1,216 @@
+#include "sink/event_line.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "core/escape.h"
+#include "core/event_text.h"
+
+namespace socktrace::sink {
+namespace {
+
+constexpr std::string_view kReset = "\x1b[0m";
+constexpr std::string_view kRed = "\x1b[31m";
+constexpr std::string_view kGreen = "\x1b[32m";
+constexpr std::string_view kYellow = "\x1b[33m";
+constexpr std::string_view kMagenta = "\x1b[35m";
+constexpr size_t kWordWidth = 11;  // "BIND FAILED", "ESTABLISHED"
+
+struct Look {
+  char glyph;
+  std::string_view word;  // empty: the name of the state reached
+};
+
+// In the order of EventKind.
+constexpr std::array<Look, static_cast<size_t>(EventKind::snapshot_done) + 1> kLooks = {{
+    {'+', "SEEN"},
+    {'+', "BIND"},
+    {'x', "BIND FAILED"},
+    {'+', "LISTEN"},
+    {'x', "LISTEN FAILED"},
+    {'+', "CONNECT"},
+    {'x', "CONNECT FAILED"},
+    {'+', "ESTABLISHED"},
+    {'~', "ACCEPT"},
+    {'~', ""},
+    {'-', "CLOSED"},
+    {'+', "OPEN"},
+    {'~', "UDP CONNECT"},
+    {'-', "CLOSED"},
+    {'-', "CLOSED"},
+    {'~', "OWNER"},
+    {'!', "SNAPSHOT"},
+}};
+
+std::string_view color_of(char glyph) {
+  switch (glyph) {
+    case '+':
+      return kGreen;
+    case '-':
+    case 'x':
+      return kRed;
+    case '!':
+      return kMagenta;
+    default:
+      return kYellow;
+  }
+}
+
+void append_user_and_unit(std::string& out, const Process& process) {
+  out += ' ';
+  if (process.user.empty())
+    out += std::to_string(process.uid);
+  else
+    append_escaped(out, process.user);
+  const std::string& unit = process.unit.empty() ? process.container : process.unit;
+  if (unit.empty()) return;
+  out += ' ';
+  append_escaped(out, unit);
+}
+
+// "nginx[991]† +2 root nginx.service"; `doer`, when not null, goes before the owners of the socket.
+void append_owners(std::string& out, const Process* doer, const Socket& socket) {
+  const Owner* first = nullptr;
+  size_t others = 0;
+  for (const Owner& owner : socket.owners) {
+    if (!owner.process) continue;
+    if (!first && (!doer || same_process(*doer, *owner.process)))
+      first = &owner;
+    else if (!doer)
+      ++others;
+  }
+  const Process* process = doer ? doer : first ? first->process.get() : nullptr;
+  if (!process) {
+    out += no_owner_text(socket.no_owner);
+    return;
+  }
+  append_name(out, *process);
+  if (first && first->exited) out += "†";
+  if (others > 0) out += " +" + std::to_string(others);
+  append_user_and_unit(out, *process);
+}
+
+// "09:14:02 (1d17h)"
+void append_since(std::string& out, const Socket& socket, uint64_t now_ns, const WallClock& clock, bool utc) {
+  const std::string_view bound = socket.since_is_bound ? "≥" : "";
+  out += bound;
+  out += format_clock(clock.realtime_ns(socket.opened_ns), utc).substr(0, 8);
+  if (now_ns < socket.opened_ns) return;
+  out += " (";
+  out += bound;
+  out += format_duration(now_ns - socket.opened_ns);
+  out += ')';
+}
+
+void append_detail(std::string& out, std::string_view text) {
+  out += "  ";
+  out += text;
+}
+
+void append_stats(std::string& out, const TcpStats& stats) {
+  append_detail(out, "in " + std::to_string(stats.bytes_received));
+  append_detail(out, "out " + std::to_string(stats.bytes_sent));
+  if (stats.srtt_us > 0) append_detail(out, "rtt " + format_duration(uint64_t{stats.srtt_us} * 1000));
+  if (stats.retransmits > 0) append_detail(out, "retransmits " + std::to_string(stats.retransmits));
+}
+
+void append_details(std::string& out, const Event& event, const LineStyle& style) {
+  const Socket& socket = event.socket;
+  switch (event.kind) {
+    case EventKind::tcp_listen:
+      if (socket.send_q > 0) append_detail(out, "backlog " + std::to_string(socket.send_q));
+      break;
+    case EventKind::socket_seen:
+    case EventKind::socket_owner:
+      append_detail(out, ss_name(socket.state));
+      break;
+    case EventKind::tcp_state:
+      if (event.previous != State::none) append_detail(out, "from " + std::string(ss_name(event.previous)));
+      break;
+    case EventKind::tcp_established:
+      append_detail(out, socket.inbound ? "inbound" : "outbound");
+      break;
+    default:
+      break;
+  }
+  if (event.lifetime_ns > 0)
+    append_detail(out,
+                  (event.lifetime_is_bound ? "lived ≥ " : "lived ") + format_duration(event.lifetime_ns));
+  if (event.stats) append_stats(out, *event.stats);
+  const bool inherited = !event.process && !socket.owners.empty() &&
+                         std::all_of(socket.owners.begin(), socket.owners.end(), [](const Owner& owner) {
+                           return owner.source == OwnerSource::inherited;
+                         });
+  if (inherited) append_detail(out, "unaccepted");
+  if (style.own_netns != 0 && socket.netns != 0 && socket.netns != style.own_netns)
+    append_detail(out, "netns " + std::to_string(socket.netns));
+  if (event.resync) append_detail(out, "(resync)");
+}
+
+void append_label(std::string& out, std::string_view label, bool color) {
+  out += "    ";
+  if (color) out += kMagenta;
+  out += label;
+  if (color) out += kReset;
+  out.append(9 - label.size(), ' ');
+}
+
+void append_conflict(std::string& out, const Conflict& conflict, uint64_t now_ns, const WallClock& clock,
+                     const LineStyle& style) {
+  const Socket& holder = conflict.holder;
+  const Owner* owner = holder.owners.empty() ? nullptr : &holder.owners.front();
+  append_label(out, "held by", style.color);
+  append_owners(out, nullptr, holder);
+  append_detail(out, ss_name(holder.state));
+  out += ' ';
+  std::string where;
+  append_where(where, holder);
+  out += where.substr(0, where.rfind('/'));
+  if (owner && owner->fd >= 0) append_detail(out, "fd " + std::to_string(owner->fd));
+  if (holder.opened_ns > 0) {
+    append_detail(out, "since ");
+    append_since(out, holder, now_ns, clock, style.utc);
+  }
+  out += '\n';
+  for (const auto& [label, text] :
+       {std::pair<std::string_view, const std::string&>{"why", conflict.why}, {"next", conflict.next}}) {
+    if (text.empty()) continue;
+    append_label(out, label, style.color);
+    append_escaped(out, text);
+    out += '\n';
+  }
+}
+
+}  // namespace
+
+void append_event_line(std::string& out, const Event& event, const WallClock& clock, const LineStyle& style) {
+  const Look look = kLooks[static_cast<size_t>(event.kind)];
+  const std::string_view word = look.word.empty() ? ss_name(event.socket.state) : look.word;
+  out += format_clock(clock.realtime_ns(event.time_ns), style.utc);
+  out += ' ';
+  if (style.color) out += color_of(look.glyph);
+  out += look.glyph;
+  out += ' ';
+  out += word;
+  if (style.color) out += kReset;
+  if (event.kind == EventKind::snapshot_done) {
+    out += '\n';
+    return;
+  }
+  out.append(word.size() < kWordWidth ? kWordWidth - word.size() : 0, ' ');
+  out += "  ";
+  append_where(out, event.socket);
+  out += "  ";
+  if (event.error != 0) {
+    append_error(out, event.error);
+    out += event.error_inferred ? " (inferred)  " : "  ";
+  }
+  append_owners(out, event.process.get(), event.socket);
+  append_details(out, event, style);
+  out += '\n';
+  for (const Conflict& conflict : event.conflicts)
+    append_conflict(out, conflict, event.time_ns, clock, style);
+}
+
+}  // namespace socktrace::sink
