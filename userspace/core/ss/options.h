@@ -58,8 +58,6 @@ struct Options {
   std::vector<std::string> sort;     // keys; a leading '-' reverses
   std::string group_by;              // key: one row per value, with the number of sockets
   bool all_netns = false;
-  std::string from;  // a recorded log instead of the kernel
-  std::string at;    // a moment of it
 };
 
 // What the dump has to ask the kernel for.
