@@ -117,7 +117,7 @@ TEST_F(ProbeTest, AFailedBindCarriesTheRequestedAddressAndItsErrno) {
     other.option(SOL_SOCKET, SO_REUSEPORT, 1);
     ASSERT_EQ(other.bind(kPort), EADDRINUSE);
     collect([&] { return of(RecordKind::bind).size() == 2; });
-    const Record failed = of(RecordKind::bind).back();
+    const Record failed = last(RecordKind::bind);
     EXPECT_EQ(failed.error, EADDRINUSE);
     EXPECT_TRUE(failed.has_result);
     EXPECT_EQ(failed.socket.key.cookie, other.cookie());
@@ -159,7 +159,7 @@ TEST_F(ProbeTest, BindsThatNeverReachASocketAreNotTold) {
   ASSERT_EQ(last.bind(kPort), 0);
   collect([&] { return !of(RecordKind::bind).empty(); });
   ASSERT_EQ(of(RecordKind::bind).size(), 1u);
-  EXPECT_EQ(of(RecordKind::bind)[0].socket.key.cookie, last.cookie());
+  EXPECT_EQ(first(RecordKind::bind).socket.key.cookie, last.cookie());
 }
 
 TEST_F(ProbeTest, TheSecondOfTwoListenersOnAPortFails) {
@@ -193,14 +193,14 @@ TEST_F(ProbeTest, AnAcceptedChildIsNamedByItsNewDescriptor) {
   ASSERT_EQ(client.connect(listener.port()), 0);
   TestSocket child = listener.accept();
   collect([&] { return !of(RecordKind::accept).empty(); });
-  const Record accepted = of(RecordKind::accept)[0];
+  const Record accepted = first(RecordKind::accept);
   EXPECT_EQ(accepted.socket.key.cookie, child.cookie());
   EXPECT_EQ(accepted.socket.local.port, listener.port());
   EXPECT_EQ(accepted.socket.peer.port, client.port());
   EXPECT_EQ(accepted.socket.state, State::established);
   EXPECT_EQ(accepted.task.fd, child.fd());
   EXPECT_NE(accepted.socket.inode, 0u);
-  EXPECT_EQ(of(RecordKind::listen)[0].socket.local.port, listener.port());
+  EXPECT_EQ(first(RecordKind::listen).socket.local.port, listener.port());
 }
 
 TEST_F(ProbeTest, AUdpSocketThatOnlySendsIsToldOnceWithItsPort) {
@@ -214,9 +214,9 @@ TEST_F(ProbeTest, AUdpSocketThatOnlySendsIsToldOnceWithItsPort) {
     sender.close();
     collect([&] { return !of(RecordKind::release).empty(); });
     EXPECT_EQ(story(cookie), "send release");
-    EXPECT_EQ(of(RecordKind::send)[0].socket.local.port, port);
-    EXPECT_EQ(of(RecordKind::send)[0].socket.peer.port, 9);
-    const Socket released = of(RecordKind::release)[0].socket;
+    EXPECT_EQ(first(RecordKind::send).socket.local.port, port);
+    EXPECT_EQ(first(RecordKind::send).socket.peer.port, 9);
+    const Socket released = first(RecordKind::release).socket;
     EXPECT_EQ(released.local.port, port);
     EXPECT_EQ(released.uid, UINT32_MAX);  // not read at release, and said so
     EXPECT_FALSE(released.options.known);
@@ -232,14 +232,14 @@ TEST_F(ProbeTest, AConnectedUdpSocketTellsBothEndsAndItsError) {
   const bool reports_errors = !kernel_is_before(5, 14);
   collect([&] { return !of(reports_errors ? RecordKind::error : RecordKind::connect).empty(); });
   EXPECT_EQ(story(cookie), reports_errors ? "connect error" : "connect");
-  const Record connected = of(RecordKind::connect)[0];
+  const Record connected = first(RecordKind::connect);
   EXPECT_EQ(connected.error, 0);
   EXPECT_TRUE(connected.has_result);
   EXPECT_EQ(connected.socket.local.port, client.port());
   EXPECT_EQ(connected.socket.peer.port, 9);
   EXPECT_EQ(connected.task.fd, client.fd());
   if (reports_errors) {
-    EXPECT_EQ(of(RecordKind::error)[0].error, ECONNREFUSED);
+    EXPECT_EQ(first(RecordKind::error).error, ECONNREFUSED);
   }
 }
 
@@ -252,7 +252,7 @@ TEST_F(ProbeTest, ARefusedConnectionClosesWithItsReason) {
   collect([&] { return !of(RecordKind::release).empty(); });
   EXPECT_EQ(story(cookie), kernel_is_before(5, 14) ? "closed>syn_sent syn_sent>closed release"
                                                    : "closed>syn_sent syn_sent>closed error release");
-  const Record closed = of(RecordKind::state).back();
+  const Record closed = last(RecordKind::state);
   EXPECT_EQ(closed.error, ECONNREFUSED);
   EXPECT_FALSE(closed.has_mini);
   EXPECT_NE(closed.socket.local.port, 0);
