@@ -8,10 +8,12 @@
 #include <vector>
 
 #include "cli/exit_code.h"
+#include "cli/log_header.h"
 #include "cli/ss_names.h"
 #include "cli/table_text.h"
 #include "diagnose/failed_call.h"
 #include "source/dump.h"
+#include "source/owner_scan.h"
 #include "source/owners.h"
 #include "sys/clock.h"
 #include "sys/event_loop.h"
@@ -28,6 +30,11 @@ probe::BindResult bind_result(const std::string& name) {
   if (name == "tracepoint") return probe::BindResult::tracepoint;
   if (name == "infer") return probe::BindResult::infer;
   return probe::BindResult::automatic;
+}
+
+sink::Moment now() {
+  const uint64_t boottime_ns = sys::boottime_ns();
+  return {boottime_ns, sys::measure_wall_clock().realtime_ns(boottime_ns)};
 }
 
 }  // namespace
@@ -71,8 +78,36 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   std::unique_ptr<Session> session(
       new Session(options, std::move(*selection), std::move(*signals), std::move(*attached), std::move(*procfs), *netns));
   if (!cgroup) session->no_cgroup_ = cgroup.error().message;
+  if (Result<void> opened = session->open_logs(); !opened) return std::move(opened.error());
   if (Result<void> ready = session->begin(); !ready) return std::move(ready.error());
   return session;
+}
+
+Result<void> Session::open_logs() {
+  sink::LogFileOptions options;
+  options.header = make_log_header(selection_.text(), live_.tracer().hooks());
+  sink::LogFileHooks hooks;
+  hooks.warn = [this](const std::string& message) { say(message); };
+  // What --log and --json record of the table is what trace mode would list.
+  hooks.sockets = [this](const sink::SocketVisitor& visit) {
+    table_.for_each([&](const Socket& row) {
+      if (selection_.lists(row)) visit(row);
+    });
+  };
+  if (!options_.log.empty()) {
+    options.path = options_.log;
+    auto log = sink::LogFile::open(options, hooks, now());
+    if (!log) return std::move(log.error());
+    log_ = std::move(*log);
+  }
+  if (options_.json) {
+    options.path = "-";
+    if (options_.no_table) hooks.sockets = nullptr;
+    auto json = sink::LogFile::open(options, hooks, now());
+    if (!json) return std::move(json.error());
+    json_ = std::move(*json);
+  }
+  return {};
 }
 
 Result<void> Session::begin() {
@@ -82,12 +117,12 @@ Result<void> Session::begin() {
 
   Result<ReconcileCounts> counts = compare_with_kernel(false);
   if (!counts) return std::move(counts.error());
-  print_table();
+  print_table("start");
   started_ = true;
   // What happened while the dump was read is news.
   Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); });
   if (!released) return released;
-  if (Result<bool> flushed = output_.flush(); !flushed) return std::move(flushed.error());
+  if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
   if (!options_.quiet && !options_.once) say_ready();
   return {};
 }
@@ -145,7 +180,11 @@ void Session::on_event(Event&& event) {
   if (event.kind == EventKind::bind_failed || event.kind == EventKind::listen_failed) explain(event);
   if (!selection_.tells(event)) return;
   ++events_;
-  sink::append_event_line(output_.buffer(), event, clock_, style_);
+  if (log_) log_->add(event);
+  if (json_)
+    json_->add(event);
+  else
+    sink::append_event_line(output_.buffer(), event, clock_, style_);
 }
 
 void Session::say(std::string_view message) const { std::fprintf(stderr, "socktrace: %.*s\n", static_cast<int>(message.size()), message.data()); }
@@ -164,8 +203,11 @@ void Session::say_ready() const {
                       : fmt::format("hook {}: off: {}; {}", hook.name, hook.error.empty() ? "not asked for" : hook.error, hook.cost));
 }
 
-void Session::print_table() {
+void Session::print_table(std::string_view reason) {
+  const sink::Moment moment = now();
+  if (log_) log_->keyframe(reason, moment);
   if (options_.no_table) return;
+  if (json_) return json_->keyframe(reason, moment);
   const std::vector<const Socket*> rows = ordered_rows(table_, [this](const Socket& row) { return selection_.lists(row); });
   append_table(output_.buffer(), rows, names_,
                {.header = !options_.no_header,
@@ -177,8 +219,8 @@ Result<void> Session::table_on_demand() {
   Result<ReconcileCounts> counts = compare_with_kernel(true);
   if (!counts) return std::move(counts.error());
   if (Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); }); !released) return released;
-  print_table();
-  if (Result<bool> flushed = output_.flush(); !flushed) return std::move(flushed.error());
+  print_table("request");
+  if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
   say(fmt::format("{} sockets in the table; compared with the kernel: {} missing, {} ghosts, {} wrong", table_.size(),
                   counts->missing, counts->ghosts, counts->wrong_state + counts->wrong_owner));
   return {};
@@ -187,7 +229,10 @@ Result<void> Session::table_on_demand() {
 Result<void> Session::notice_loss() {
   const uint64_t lost = live_.tracer().counters().lost;
   if (lost == lost_) return {};
-  say(fmt::format("{} events lost; comparing the table with the kernel", lost - lost_));
+  const LogLoss loss{.time_ns = sys::boottime_ns(), .where = "ringbuf", .count = lost - lost_};
+  if (log_) log_->add(loss);
+  if (json_) json_->add(loss);
+  say(fmt::format("{} events lost; comparing the table with the kernel", loss.count));
   lost_ = lost;
   Result<ReconcileCounts> counts = compare_with_kernel(true);
   if (!counts) return std::move(counts.error());
@@ -200,7 +245,15 @@ Result<bool> Session::pump() {
   if (!drained) return std::move(drained.error());
   tracker_.tick(now_ns);
   if (Result<void> noticed = notice_loss(); !noticed) return std::move(noticed.error());
-  return output_.flush();
+  return flush();
+}
+
+Result<bool> Session::flush() {
+  const sink::Moment moment = now();
+  if (log_) log_->flush(moment);
+  if (!json_) return output_.flush();
+  json_->flush(moment);
+  return json_->last_error() != EPIPE && json_->last_error() != EIO;
 }
 
 Result<int> Session::run() {
@@ -211,6 +264,8 @@ Result<int> Session::run() {
   (void)loop->add(signals_.fd(), [&] {
     while (const std::optional<int> signal = signals_.next()) {
       if (*signal == SIGINT || *signal == SIGTERM) stop = true;
+      if (*signal == SIGHUP && log_)
+        if (Result<void> reopened = log_->reopen(now()); !reopened) say(reopened.error().message);
       if (*signal == SIGUSR1)
         if (Result<void> printed = table_on_demand(); !printed) failure = std::move(printed.error());
     }
@@ -234,6 +289,8 @@ Result<int> Session::run() {
   if (failure) return std::move(*failure);
   Result<bool> pumped = pump();
   if (!pumped) return std::move(pumped.error());
+  if (log_) log_->close(now());
+  if (json_) json_->close(now());
   if (!options_.quiet && !options_.once) say(fmt::format("{} events, {} lost", events_, lost_));
   return options_.strict && lost_ > 0 ? kLost : kOk;
 }

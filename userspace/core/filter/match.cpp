@@ -36,23 +36,24 @@ bool matches_inet(const HostCondition& host, const Socket& socket, const Endpoin
 }
 
 bool matches_host(const HostCondition& host, const Socket& socket, bool source) {
+  static const SocketDetails kNone;
+  const SocketDetails& details = socket.details ? *socket.details : kNone;
   const auto matches_number = [](uint32_t wanted, uint32_t number) { return wanted == UINT32_MAX || wanted == number; };
   switch (socket.family) {
     case Family::inet:
     case Family::inet6:
       return matches_inet(host, socket, source ? socket.local : socket.peer);
     case Family::unix:
-      return host.family == Family::unix && source && socket.details &&
-             glob(host.pattern, socket.details->name, FNM_CASEFOLD);
+      return host.family == Family::unix && source && glob(host.pattern, details.name, FNM_CASEFOLD);
     case Family::netlink:
       return host.family == Family::netlink && matches_number(host.node, socket.protocol) &&
-             matches_number(static_cast<uint32_t>(host.port), source ? socket.port : socket.peer_port);
+             matches_number(static_cast<uint32_t>(host.port), source ? details.port : details.peer_port);
     case Family::packet:
       return host.family == Family::packet && source && matches_number(host.node, socket.protocol) &&
              (host.ifindex == 0 || host.ifindex == socket.ifindex);
     case Family::vsock:
-      return host.family == Family::vsock && matches_number(host.node, source ? socket.node : socket.peer_node) &&
-             matches_number(static_cast<uint32_t>(host.port), source ? socket.port : socket.peer_port);
+      return host.family == Family::vsock && matches_number(host.node, source ? details.node : details.peer_node) &&
+             matches_number(static_cast<uint32_t>(host.port), source ? details.port : details.peer_port);
     default:
       return false;
   }
@@ -77,6 +78,7 @@ bool any_owner(const Socket& socket, F&& accepts) {
 }
 
 bool is_autobound(const Socket& socket, const MatchContext& context) {
+  const uint32_t port = socket.details ? socket.details->port : 0;
   switch (socket.family) {
     case Family::inet:
     case Family::inet6:
@@ -87,11 +89,11 @@ bool is_autobound(const Socket& socket, const MatchContext& context) {
       return name.size() == 6 && name[0] == '@' && name.find_first_not_of("0123456789abcdef", 1) == std::string::npos;
     }
     case Family::netlink:
-      return static_cast<int32_t>(socket.port) < 0;
+      return static_cast<int32_t>(port) < 0;
     case Family::packet:
       return socket.protocol == 0 && socket.ifindex == 0;
     case Family::vsock:
-      return socket.port > 1023;
+      return port > 1023;
     default:
       return false;
   }
