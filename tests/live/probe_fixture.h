@@ -13,6 +13,8 @@
 
 namespace socktrace::test {
 
+inline constexpr uint16_t kPort = 18080;  // free: every test has a namespace of its own
+
 // A socket of the test; every call that must not fail ends the test when it does.
 class TestSocket {
  public:
