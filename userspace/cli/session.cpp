@@ -13,7 +13,6 @@
 #include "cli/table_text.h"
 #include "diagnose/failed_call.h"
 #include "source/dump.h"
-#include "source/owner_scan.h"
 #include "source/owners.h"
 #include "sys/clock.h"
 #include "sys/event_loop.h"
@@ -78,7 +77,6 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   std::unique_ptr<Session> session(
       new Session(options, std::move(*selection), std::move(*signals), std::move(*attached), std::move(*procfs), *netns));
   if (!cgroup) session->no_cgroup_ = cgroup.error().message;
-  if (Result<void> opened = session->open_logs(); !opened) return std::move(opened.error());
   if (Result<void> ready = session->begin(); !ready) return std::move(ready.error());
   return session;
 }
@@ -117,7 +115,8 @@ Result<void> Session::begin() {
 
   Result<ReconcileCounts> counts = compare_with_kernel(false);
   if (!counts) return std::move(counts.error());
-  print_table("start");
+  if (Result<void> opened = open_logs(); !opened) return opened;  // each begins with the table
+  if (!json_ && !options_.no_table) print_table();
   started_ = true;
   // What happened while the dump was read is news.
   Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); });
@@ -203,11 +202,7 @@ void Session::say_ready() const {
                       : fmt::format("hook {}: off: {}; {}", hook.name, hook.error.empty() ? "not asked for" : hook.error, hook.cost));
 }
 
-void Session::print_table(std::string_view reason) {
-  const sink::Moment moment = now();
-  if (log_) log_->keyframe(reason, moment);
-  if (options_.no_table) return;
-  if (json_) return json_->keyframe(reason, moment);
+void Session::print_table() {
   const std::vector<const Socket*> rows = ordered_rows(table_, [this](const Socket& row) { return selection_.lists(row); });
   append_table(output_.buffer(), rows, names_,
                {.header = !options_.no_header,
@@ -219,7 +214,12 @@ Result<void> Session::table_on_demand() {
   Result<ReconcileCounts> counts = compare_with_kernel(true);
   if (!counts) return std::move(counts.error());
   if (Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); }); !released) return released;
-  print_table("request");
+  const sink::Moment moment = now();
+  if (log_) log_->keyframe("request", moment);
+  if (json_)
+    json_->keyframe("request", moment);
+  else
+    print_table();
   if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
   say(fmt::format("{} sockets in the table; compared with the kernel: {} missing, {} ghosts, {} wrong", table_.size(),
                   counts->missing, counts->ghosts, counts->wrong_state + counts->wrong_owner));

@@ -44,7 +44,7 @@ class Session {
 
   void on_event(Event&& event);
   void explain(Event& event) const;
-  void print_table(std::string_view reason);
+  void print_table();
   // Writes what has been said to standard output. False when nobody reads it any more.
   Result<bool> flush();
   void say(std::string_view message) const;

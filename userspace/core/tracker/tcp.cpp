@@ -70,7 +70,6 @@ void Tracker::on_close(const Record& record) {
   Socket socket = current(record);
   const auto found = pending_.find(key_of(record));
   const bool released = found != pending_.end() && found->second.released;
-  const int32_t error = found != pending_.end() ? found->second.error : 0;
   if (released) mark_exited(socket);
 
   // A port that bind() chose stays with the socket until its last descriptor is closed.
@@ -80,7 +79,7 @@ void Tracker::on_close(const Record& record) {
 
   Event closed = event(kind, record, std::move(socket));
   closed.previous = record.old_state;
-  closed.error = error;
+  closed.error = record.error;
   if (record.has_stats && record.old_state != State::listen && record.old_state != State::syn_sent) closed.stats = record.stats;
   if (record.has_mini) {
     closed.socket.state = record.mini_state;
@@ -90,10 +89,7 @@ void Tracker::on_close(const Record& record) {
     closed.socket.state = State::close;
     closed.gone = !stays_bound;
   }
-  if (closed.gone || record.has_mini)
-    pending_.erase(key_of(record));
-  else if (found != pending_.end())
-    found->second.error = 0;
+  if (closed.gone || record.has_mini) pending_.erase(key_of(record));
   emit_close(kind, std::move(closed));
 }
 

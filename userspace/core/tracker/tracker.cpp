@@ -102,8 +102,7 @@ void Tracker::apply(const Record& record) {
     case RecordKind::destroy:
       return on_destroy(record);
     case RecordKind::error:
-      pending_[key_of(record)].error = record.error;
-      return;
+      return;  // a transition to CLOSE carries its error itself
     case RecordKind::create:
       return on_create(record);
     case RecordKind::release:

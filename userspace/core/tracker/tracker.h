@@ -96,7 +96,6 @@ class Tracker {
     std::optional<Record> bind;    // attempt without result
     std::optional<Record> listen;  // CLOSE -> LISTEN without result
     bool listen_undone = false;    // LISTEN -> CLOSE came after it
-    int32_t error = 0;             // of ST_ERROR: why the next CLOSE happens
     bool released = false;         // the last descriptor is closed
   };
 
