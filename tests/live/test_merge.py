@@ -75,7 +75,7 @@ class Merge(unittest.TestCase):
                 churn.rest()
                 messages = self.compare(tracer, attempt)
                 audit = next(m for m in messages if "sockets in the table" in m)
-                self.assertIn("0 missing, 0 ghosts, 0 wrong", audit)
+                self.assertIn("0 missing, 0 ghosts, 0 wrong", audit, "\n".join(l for l in tracer.lines if "resync" in l))
                 churn.end()
 
 
