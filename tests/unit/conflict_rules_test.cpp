@@ -161,7 +161,7 @@ TEST(BindRules, TheAddressIsJudgedBeforeOtherSockets) {
       {other, request("[2001:db8::1]:8080"), "EADDRNOTAVAIL"},
       {other, request("[::1]:8080", "dev=2"), "EADDRNOTAVAIL"},
       {other, request("127.0.0.1:8080", "dev=2"), "0"},
-      {other, request("[::ffff:127.0.0.1]:8080", "dev=2"), "EADDRNOTAVAIL"},
+      {other, request("[::ffff:127.0.0.1]:8080", "dev=2"), "0"},
       {other, request("[fe80::1]:8080", "dev=2"), "0"},
       {other, request("[fe80::1]:8080", "dev=1"), "EADDRNOTAVAIL"},
       {other, request("[fe80::1]:8080"), "EINVAL"},

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <optional>
 
 namespace socktrace::diagnose {
@@ -28,11 +29,42 @@ class FastPath {
   std::optional<Claim> port_;
 };
 
-// Children of a listener and connections join a bucket without touching its marks.
+// Children of a listener and connections whose port the kernel chose join a bucket without touching its
+// marks.
 bool chose_its_port(const Socket& socket) {
   if (socket.inbound) return false;
   return socket.options.port_locked || socket.state == State::listen || socket.state == State::close ||
          socket.state == State::bound_inactive;
+}
+
+// A socket's part in the marks, and when: listen() sets them again.
+struct Mark {
+  uint64_t time_ns;
+  Claim claim;
+};
+
+// The marks keep the address a socket was bound to, which connect() has since replaced, and those of a
+// listener outlive it in its children, whoever accepted them. So a connection may have left a mark that lets
+// the new socket in (a wildcard of the same user) or one that does not.
+std::optional<Mark> mark_of(const Socket& socket, const Claim& holder, const Claim& request,
+                            Unknown unknown) {
+  const bool connected = socket.peer.port != 0 || holder.time_wait;
+  if (!connected && !chose_its_port(socket)) return std::nullopt;
+  Mark mark{holder.listening ? std::max(socket.opened_ns, socket.changed_ns) : socket.opened_ns, holder};
+  if (connected && unknown == Unknown::blocks) mark.claim.reuse_port = false;
+  if (connected && unknown == Unknown::permits) {
+    mark.claim.address = {};
+    mark.claim.v6_only = false;
+    mark.claim.uid = request.uid;
+  }
+  return mark;
+}
+
+bool is_let_in(const Claim& claim, std::vector<Mark> marks) {
+  std::ranges::stable_sort(marks, {}, &Mark::time_ns);
+  FastPath fast;
+  for (const Mark& mark : marks) fast.add(mark.claim);
+  return fast.admits(claim);
 }
 
 // inet_bind_conflict() without the address, as bind and listen ask it.
@@ -59,23 +91,25 @@ bool holds_tcp_port(const Socket& socket) {
   }
 }
 
-bool tcp_blocks_autobind(const Claim& request, const Claim& holder) {
-  return devices_overlap(request, holder) && addresses_overlap(request, holder);
+bool tcp_overlap(const Claim& request, const Claim& holder) {
+  if (!devices_overlap(request, holder) || !addresses_overlap(request, holder)) return false;
+  // Since 6.1 (28044fc1d495) a specific address is looked up in a table of its own, where the IPv4
+  // placeholder of a native IPv6 socket is not found; before, only 127.0.0.6 itself could meet it.
+  return is_v4_wildcard(request) || !is_v4(request) || !is_native_v6(holder);
 }
 
 std::vector<const Socket*> tcp_blockers(const BindRequest& request, SocketSpan bucket, Unknown unknown) {
   const Claim claim = claim_of(request);
-  FastPath fast;
+  std::vector<Mark> marks;
   std::vector<const Socket*> blockers;
   for (const Socket* socket : bucket) {
     const Claim holder = claim_of(*socket, unknown);
     const bool itself = is_requester(request, *socket);
-    if (chose_its_port(*socket) && (!itself || request.is_listen)) fast.add(holder);
-    if (!itself && options_conflict(claim, holder) && devices_overlap(claim, holder) &&
-        addresses_overlap(claim, holder))
-      blockers.push_back(socket);
+    if (const auto mark = mark_of(*socket, holder, claim, unknown); mark && (!itself || request.is_listen))
+      marks.push_back(*mark);
+    if (!itself && options_conflict(claim, holder) && tcp_overlap(claim, holder)) blockers.push_back(socket);
   }
-  if (fast.admits(claim)) blockers.clear();
+  if (!blockers.empty() && is_let_in(claim, std::move(marks))) blockers.clear();
   return blockers;
 }
 
