@@ -218,6 +218,8 @@ class Run {
     return {};
   }
 
+  [[nodiscard]] bool found() const { return found_; }
+
   // The exit code.
   int finish() {
     if (sorted_) sorted_->for_each([this](const diag::Row& row) { return printer_->add(row); });
@@ -283,6 +285,7 @@ Result<int> run_ss(const ss::Options& options, const SsEdges& edges) {
   } else {
     dumped = options.netns.empty() ? run.dump_current_netns() : source::in_named_netns(options.netns, dump);
   }
+  if (!dumped && !run.found()) return std::move(dumped.error());
   const int code = run.finish();  // what could be read is printed, whatever happened then
   if (!dumped) return std::move(dumped.error());
   return code;

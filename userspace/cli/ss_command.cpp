@@ -13,7 +13,7 @@
 #include "cli/ss_names.h"
 #include "cli/ss_options.h"
 #include "core/filter/filter.h"
-#include "source/owners.h"
+#include "source/find_owners.h"
 #include "sys/procfs.h"
 
 namespace socktrace::cli {
@@ -35,7 +35,7 @@ class LazyOwners {
   static source::OwnerMap scan() {
     Result<sys::Procfs> procfs = sys::Procfs::open();
     if (procfs) {
-      Result<source::OwnerMap> owners = source::scan_owners(*procfs);
+      Result<source::OwnerMap> owners = source::find_owners(*procfs);
       if (owners) return std::move(*owners);
     }
     source::OwnerMap none;

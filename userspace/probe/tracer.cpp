@@ -11,6 +11,7 @@
 #include "probe/hooks.h"
 #include "probe/libbpf_log.h"
 #include "probe/loader.h"
+#include "probe/open_sockets.h"
 #include "probe/tracepoint.h"
 #include "sys/unique_fd.h"
 
@@ -159,26 +160,7 @@ Counters Tracer::counters() const {
 Result<void> Tracer::for_each_open_socket(const std::function<void(const st_open_socket&)>& on_socket) {
   if (!impl_->iterator)
     return Error{"list open sockets: " + impl_->hooks.back().error, ErrorKind::unavailable};
-  const sys::UniqueFd fd(bpf_iter_create(bpf_link__fd(impl_->iterator.get())));
-  if (!fd) return Error::system("list open sockets: bpf_iter_create", errno);
-  // The kernel cuts its output anywhere: whole records are taken from the front, the rest is kept.
-  std::vector<std::byte> buffer(1024 * sizeof(st_open_socket));
-  size_t filled = 0;
-  while (true) {
-    const ssize_t got = read(fd.get(), buffer.data() + filled, buffer.size() - filled);
-    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (got < 0) return Error::system("list open sockets: read", errno);
-    if (got == 0) return {};
-    filled += static_cast<size_t>(got);
-    size_t taken = 0;
-    for (; filled - taken >= sizeof(st_open_socket); taken += sizeof(st_open_socket)) {
-      st_open_socket socket;
-      std::memcpy(&socket, buffer.data() + taken, sizeof socket);
-      on_socket(socket);
-    }
-    std::memmove(buffer.data(), buffer.data() + taken, filled - taken);
-    filled -= taken;
-  }
+  return read_open_sockets(impl_->iterator.get(), on_socket);
 }
 
 }  // namespace socktrace::probe

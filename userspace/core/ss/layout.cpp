@@ -188,8 +188,13 @@ bool Layout::render() {
       cells.length[column] = static_cast<uint16_t>(title.size());
       text += title;
     }
-    text += kHeadings[kRest].title;
-    cells.rest = static_cast<uint32_t>(kHeadings[kRest].title.size());
+    // Where the rest of each row goes to lines of its own, so would its heading.
+    size_t total = kHeadings[kRest].title.size();
+    for (size_t column = 0; column < kRest; ++column)
+      if (visible(column)) total += width_[column] + kHeadings[column].gap.size();
+    const bool fits = options_.width == 0 || total <= options_.width;
+    if (fits) text += kHeadings[kRest].title;
+    cells.rest = fits ? static_cast<uint32_t>(kHeadings[kRest].title.size()) : 0;
     render_cells(text, cells);
   }
   for (const Block& block : blocks_) {
