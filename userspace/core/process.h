@@ -42,6 +42,7 @@ struct Owner {
   int32_t fd = -1;  // -1 unknown
   OwnerSource source = OwnerSource::none;
   bool exited = false;  // the process or its descriptor is gone: the last known owner
+  uint32_t tid = 0;     // set when threads were asked for
 };
 
 // Why a socket has no owner; it is never simply blank.

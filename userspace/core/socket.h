@@ -37,6 +37,12 @@ struct BindOptions {
 struct SocketDetails {
   std::string name;         // unix: path, or '@' and the abstract name, raw bytes
   uint32_t peer_inode = 0;  // unix
+  // Families whose ends are not Endpoints: netlink port id and group; vsock context id and port; TIPC node and
+  // reference; XDP queue as port.
+  uint32_t node = 0;
+  uint32_t port = 0;
+  uint32_t peer_node = 0;
+  uint32_t peer_port = 0;
 };
 
 // One socket. Used for table rows, inside events, and for what a dump returns.

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The data that all programs share; defined in maps.bpf.c. */
+#pragma once
+
+#include "abi.h"
+#include "config.h"
+
+/* A bind(), listen() or connect() under way in a thread: made at sys_enter, filled by the hooks
+ * that run inside the call, emitted at sys_exit. */
+struct st_call {
+	__u64 cookie;
+	__u64 sk;
+	__u32 netns;
+	__s32 fd;
+	__u8 kind; /* enum st_kind: ST_BIND, ST_LISTEN or ST_CONNECT */
+	__u8 seen; /* a hook has filled this: the call reached the socket's protocol */
+	__u8 reserved[6];
+	struct st_sock sock;
+};
+
+struct st_ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+};
+
+struct st_calls_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64); /* pid_tgid */
+	__type(value, struct st_call);
+};
+
+/* Datagram sockets that have sent before: only the first send is told. */
+struct st_sent_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u8);
+};
+
+extern struct st_ring_map st_ring SEC(".maps");
+extern struct st_calls_map st_calls SEC(".maps");
+extern struct st_sent_map st_sent SEC(".maps");
+
+extern const volatile struct st_config st_config;
+extern struct st_counters st_counters[ST_MAX_CPUS];

@@ -1,0 +1,111 @@
+"""What goes wrong outside: every failure says what to do, with the exit code of the manual."""
+
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
+import live
+
+
+def setUpModule():
+    live.enter_network_namespace()
+
+
+def in_mount_namespace(setup, *arguments, wrap=()):
+    """Runs socktrace where `setup` (shell) has changed the mounts; nothing outside is touched."""
+    script = f"mount --make-rprivate / && {setup} && exec \"$@\""
+    return subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", script, "sh", *wrap, live.SOCKTRACE, *arguments],
+        capture_output=True, text=True, timeout=live.DEADLINE_S, stdin=subprocess.DEVNULL,
+    )
+
+
+class Errors(unittest.TestCase):
+    def expect(self, result, code, *parts):
+        self.assertEqual(result.returncode, code, result.stderr + result.stdout)
+        self.assertTrue(result.stderr.startswith("socktrace: "), result.stderr)
+        for part in parts:
+            self.assertIn(part, result.stderr)
+
+    def test_unknown_option(self):
+        self.expect(live.run("--lisen"), 2, "--lisen", "--help")
+
+    def test_unknown_filter_word(self):
+        self.expect(live.run("--once", "sprt", "=", ":80"), 2, "sprt")
+
+    def test_bad_duration(self):
+        self.expect(live.run("--for", "soon"), 2, "--for", "10s")
+
+    def test_bad_ring_size(self):
+        self.expect(live.run("--ring-size", "5000"), 2, "--ring-size", "power of two")
+
+    def test_not_root(self):
+        result = subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", live.SOCKTRACE, "--listen"],
+            capture_output=True, text=True, timeout=live.DEADLINE_S, stdin=subprocess.DEVNULL,
+        )
+        self.expect(result, 3, "sudo")
+
+    def test_no_btf(self):
+        result = in_mount_namespace("mount -t tmpfs none /sys/kernel/btf", "--listen")
+        self.expect(result, 4, "BTF")
+
+    def test_unwritable_log(self):
+        self.expect(live.run("--listen", "--log", "/proc/no-such-place/x.jsonl"), 1, "/proc/no-such-place/x.jsonl")
+
+    def test_log_that_is_a_symbolic_link_is_refused(self):
+        with tempfile.TemporaryDirectory() as directory:
+            link = os.path.join(directory, "log")
+            os.symlink("/dev/null", link)
+            self.expect(live.run("--listen", "--log", link), 1, link, "symbolic link")
+
+    def test_log_is_private_and_begins_with_a_header(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "log")
+            with live.Tracer("--listen", "--log", path):
+                live.listener().close()
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o640)
+            with open(path, encoding="utf-8") as log:
+                lines = log.read().splitlines()
+            self.assertIn('"k":"header"', lines[0])
+            self.assertTrue(any('"tcp.listen"' in line for line in lines))
+            self.assertIn('"k":"trailer"', lines[-1])
+
+    def test_time_limit_ends_with_status_0(self):
+        result = live.run("--listen", "--for", "100ms")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("socktrace: ready", result.stderr)
+
+
+class Degraded(unittest.TestCase):
+    """A missing hook is named in the ready line, and the rest goes on."""
+
+    HIDE_TRACEFS = "umount -q /sys/kernel/tracing || true; umount -q /sys/kernel/debug || true; mount -t tmpfs none /sys/kernel/tracing; " \
+                   "[ ! -d /sys/kernel/debug ] || mount -t tmpfs none /sys/kernel/debug"
+    HIDE_CGROUP2 = "for m in $(awk '$9 == \"cgroup2\" || $10 == \"cgroup2\" {print $5}' /proc/self/mountinfo); do umount -l $m; done"
+
+    def ready(self, result):
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return next(line for line in result.stderr.splitlines() if line.startswith("socktrace: ready"))
+
+    def test_without_tracefs(self):
+        """Hidden, it is mounted for ourselves; without the right to do that, errors are inferred."""
+        line = self.ready(in_mount_namespace(self.HIDE_TRACEFS, "--listen", "--for", "100ms"))
+        self.assertNotIn("off", line)
+        line = self.ready(
+            in_mount_namespace(self.HIDE_TRACEFS, "--listen", "--for", "100ms", wrap=["setpriv", "--bounding-set=-sys_admin"])
+        )
+        self.assertIn("off: bind errors are inferred", line)
+
+    def test_without_cgroup2(self):
+        line = self.ready(in_mount_namespace(self.HIDE_CGROUP2, "--listen", "--for", "100ms"))
+        self.assertIn("cgroup", line)
+        self.assertIn("off", line)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,83 @@
+"""The snapshot and the stream make one table, whatever happens while they are merged."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
+import live
+
+CHURN = os.environ.get("CHURN", os.path.join(os.path.dirname(__file__), "../../build/tests/churn"))
+STARTS = 20
+TABLE_ROW = re.compile(r"^(tcp|udp) ")
+
+
+def setUpModule():
+    live.enter_network_namespace()
+
+
+class Churn:
+    """Connections opened and closed at full speed; 100 of them stay open."""
+
+    def __init__(self, *options):
+        self.process = subprocess.Popen(
+            [CHURN, "--hold", "100", *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.process.stdout.readline()
+
+    def rest(self):
+        """Stops opening and closing; the held connections stay."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
+
+    def end(self):
+        self.process.send_signal(signal.SIGCONT)
+        self.process.stdin.close()
+        self.process.wait(timeout=live.DEADLINE_S)
+        self.process.stdout.close()
+
+
+def rows(lines):
+    """Netid, state and both ends of every row, sorted: what does not change while sockets stand still."""
+    found = []
+    for line in lines:
+        if TABLE_ROW.match(line):
+            fields = line.split()
+            found.append((fields[0], fields[1], fields[4], fields[5]))
+    return sorted(found)
+
+
+class Merge(unittest.TestCase):
+    maxDiff = None
+
+    def compare(self, tracer, attempt):
+        """The live table and ss, at rest. TIME-WAIT sockets end by themselves: accept any moment between two dumps."""
+        for _ in range(5):
+            before = rows(subprocess.run(["ss", "-Htuan"], capture_output=True, text=True, check=True).stdout.splitlines())
+            start = len(tracer.lines)
+            seen = len(tracer.messages)
+            tracer.signal(signal.SIGUSR1)
+            tracer.wait(lambda: any("sockets in the table" in m for m in tracer.messages[seen:]), "the table")
+            table = rows(tracer.lines[start:])
+            after = rows(subprocess.run(["ss", "-Htuan"], capture_output=True, text=True, check=True).stdout.splitlines())
+            if before == after:
+                break
+        self.assertEqual(table, after, f"start {attempt}: table and ss differ")
+        return tracer.messages[seen:]
+
+    def test_started_under_full_churn_the_table_is_exact_every_time(self):
+        for attempt in range(STARTS):
+            churn = Churn("--reset") if attempt % 2 else Churn("--connections", "4000")
+            with live.Tracer("-t", "-u", "-a", "--color=never") as tracer:
+                churn.rest()
+                messages = self.compare(tracer, attempt)
+                audit = next(m for m in messages if "sockets in the table" in m)
+                self.assertIn("0 missing, 0 ghosts, 0 wrong", audit, "\n".join(l for l in tracer.lines if "resync" in l))
+                churn.end()
+
+
+if __name__ == "__main__":
+    unittest.main()

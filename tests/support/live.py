@@ -1,0 +1,171 @@
+"""What the live tests share: a network namespace of their own, and a socktrace that runs beside a workload.
+
+Nothing here sleeps: a test waits for the ready line or for a record, with a deadline.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+SOCKTRACE = os.environ.get("SOCKTRACE", os.path.join(os.path.dirname(__file__), "../../build/socktrace"))
+DEADLINE_S = float(os.environ.get("LIVE_DEADLINE_S", "20"))
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_CLONE_NEWNET = 0x40000000
+
+
+def enter_network_namespace():
+    """Moves this process into a fresh network namespace with the loopback interface up. Needs root."""
+    if os.geteuid() != 0:
+        raise unittest.SkipTest("live tests need root")
+    if _libc.unshare(_CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWNET)")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+class Tracer:
+    """A running socktrace. `lines` and `messages` hold what it has printed so far."""
+
+    def __init__(self, *arguments, environment=None, wait_ready=True):
+        self.arguments = [SOCKTRACE, *arguments]
+        self.process = subprocess.Popen(
+            self.arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
+        )
+        self.lines = []
+        self.messages = []
+        self._arrived = queue.Queue()
+        self._threads = [
+            threading.Thread(target=self._read, args=(self.process.stdout, self.lines), daemon=True),
+            threading.Thread(target=self._read, args=(self.process.stderr, self.messages), daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+        if wait_ready:
+            self.wait(lambda: any(m.startswith("socktrace: ready") for m in self.messages), "the ready line")
+
+    def _read(self, stream, into):
+        for line in stream:
+            into.append(line.decode("utf-8", "surrogateescape").rstrip("\n"))
+            self._arrived.put(None)
+        self._arrived.put(None)
+
+    def wait(self, condition, what):
+        """Waits until condition() holds, looking again whenever a line arrives."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not condition():
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or (self.process.poll() is not None and not condition()):
+                raise AssertionError(
+                    f"{' '.join(self.arguments)}: no {what} (exit {self.process.poll()})\n"
+                    + "\n".join(self.messages[-20:] + self.lines[-40:])
+                )
+            with contextlib.suppress(queue.Empty):
+                self._arrived.get(timeout=min(remaining, 0.5))
+
+    def wait_line(self, *parts):
+        """The first stdout line that contains all the parts."""
+        self.wait(lambda: self.find(*parts), f"line with {parts}")
+        return self.find(*parts)
+
+    def find(self, *parts):
+        return next((line for line in list(self.lines) if all(part in line for part in parts)), None)
+
+    def events(self, name=None, **conditions):
+        """The JSON event records printed so far; conditions compare dotted paths written with __."""
+        found = []
+        for line in list(self.lines):
+            record = json.loads(line)
+            if "event" not in record or (name and record["event"] != name):
+                continue
+            if all(dig(record, path) == value for path, value in conditions.items()):
+                found.append(record)
+        return found
+
+    def wait_events(self, count, name, **conditions):
+        self.wait(lambda: len(self.events(name, **conditions)) >= count, f"{count} {name} with {conditions}")
+        return self.events(name, **conditions)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self):
+        """Ctrl-C; returns the exit code when everything printed has been read."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(timeout=DEADLINE_S)
+        for thread in self._threads:
+            thread.join(timeout=DEADLINE_S)
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return code
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def dig(record, path):
+    """dig(r, "network__local__port") is r["network"]["local"]["port"], or None."""
+    for key in path.split("__"):
+        if not isinstance(record, dict) or key not in record:
+            return None
+        record = record[key]
+    return record
+
+
+def run(*arguments, **kwargs):
+    """Runs socktrace to its end; stdout and stderr as text."""
+    return subprocess.run(
+        [SOCKTRACE, *arguments], capture_output=True, text=True, timeout=DEADLINE_S, stdin=subprocess.DEVNULL, **kwargs
+    )
+
+
+class Child:
+    """A Python program in a process of its own, driven line by line: it prints what it did, and is told to go on."""
+
+    def __init__(self, source, *arguments):
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", "-c", source, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.pid = self.process.pid
+
+    def line(self):
+        return self.process.stdout.readline().strip()
+
+    def tell(self, text=""):
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+    def end(self):
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            self.process.stdin.close()
+        self.process.wait(timeout=DEADLINE_S)
+        self.process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+
+def listener(address="127.0.0.1", port=0, family=socket.AF_INET, backlog=128):
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.bind((address, port))
+    sock.listen(backlog)
+    return sock

@@ -1,0 +1,31 @@
+#include "cli/output.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string_view>
+
+namespace socktrace::cli {
+
+Result<bool> Output::flush() {
+  std::string_view rest = buffer_;
+  while (!rest.empty()) {
+    const ssize_t written = ::write(STDOUT_FILENO, rest.data(), rest.size());
+    if (written >= 0) {
+      rest.remove_prefix(static_cast<size_t>(written));
+    } else if (errno == EAGAIN) {
+      pollfd writable{STDOUT_FILENO, POLLOUT, 0};
+      ::poll(&writable, 1, -1);
+    } else if (errno == EPIPE || errno == EIO) {  // EIO: the terminal is gone
+      buffer_.clear();
+      return false;
+    } else if (errno != EINTR) {
+      return Error::system("write standard output", errno);
+    }
+  }
+  buffer_.clear();
+  return true;
+}
+
+}  // namespace socktrace::cli

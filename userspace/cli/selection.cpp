@@ -1,0 +1,80 @@
+#include "cli/selection.h"
+
+#include "cli/filter_names.h"
+
+namespace socktrace::cli {
+
+Result<Selection> Selection::from(const TraceOptions& options) {
+  Selection selection;
+  selection.listening_only_ = options.listening && !options.all;
+  // As in ss: -l listeners, -a everything, any other selection connections only. Nothing selected: listeners, with
+  // every event after them.
+  selection.listeners_in_table_ = options.listening || options.all || !options.selects();
+  selection.connections_in_table_ = options.all || (options.selects() && !options.listening);
+  const bool protocols = options.tcp || options.udp || options.raw || options.unix_sockets;
+  selection.tcp_ = options.tcp || !protocols;
+  selection.udp_ = options.udp || !protocols;
+  selection.raw_ = options.raw;
+  selection.unix_ = options.unix_sockets;
+  selection.ipv4_ = options.ipv4 || !options.ipv6;
+  selection.ipv6_ = options.ipv6 || !options.ipv4;
+
+  Result<Filter> filter = Filter::parse(options.filter, system_filter_options());
+  if (!filter) return std::move(filter.error());
+  selection.filter_ = std::move(*filter);
+  for (const std::string& word : options.filter) {
+    if (!selection.text_.empty()) selection.text_ += ' ';
+    selection.text_ += word;
+  }
+  return selection;
+}
+
+bool Selection::wants(const Socket& socket) const {
+  switch (socket.family) {
+    case Family::inet:
+      if (!ipv4_) return false;
+      break;
+    case Family::inet6:
+      if (!ipv6_) return false;
+      break;
+    case Family::unix:
+      return unix_ && filter_.matches(socket, {});
+    default:
+      return false;
+  }
+  const bool protocol = is_tcp(socket) ? tcp_ : is_datagram(socket) ? udp_ : raw_;
+  return protocol && filter_.matches(socket, {});
+}
+
+bool Selection::lists(const Socket& socket) const {
+  const bool listener = is_listening(socket);
+  if (listener ? !listeners_in_table_ : !connections_in_table_) return false;
+  return wants(socket);
+}
+
+bool Selection::tells(const Event& event) const {
+  if (event.kind == EventKind::snapshot_done) return true;
+  if (listening_only_) {
+    switch (event.kind) {
+      case EventKind::bind_failed:
+      case EventKind::listen_failed:
+      case EventKind::tcp_listen:
+      case EventKind::udp_open:
+        break;
+      case EventKind::tcp_closed:
+        if (event.previous != State::listen) return false;
+        break;
+      case EventKind::udp_closed:
+      case EventKind::socket_closed:
+      case EventKind::socket_seen:
+      case EventKind::socket_owner:
+        if (!is_listening(event.socket)) return false;
+        break;
+      default:
+        return false;
+    }
+  }
+  return wants(event.socket);
+}
+
+}  // namespace socktrace::cli

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "core/ss/names.h"
+
+namespace socktrace::cli {
+
+// Names as this host knows them: /etc/services (only for ports outside ip_local_port_range, as ss),
+// /etc/protocols, interfaces of the current network namespace, DNS, /proc/PID/comm and cgroups. Looked up
+// once each.
+ss::Names system_names();
+
+}  // namespace socktrace::cli

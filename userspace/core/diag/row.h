@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "core/diag/attributes.h"
+#include "core/diag/table.h"
+#include "core/result.h"
+#include "core/socket.h"
+
+namespace socktrace::diag {
+
+// The pending timer of an inet socket (inet_diag_msg).
+struct Timer {
+  uint8_t kind = 0;  // 0 none, 1 on, 2 keepalive, 3 timewait, 4 persist, 5 delayed ack
+  uint8_t retransmits = 0;
+  uint32_t expires_ms = 0;
+};
+
+// One socket of a dump: what every part of the program uses, and beside it what only the ss table shows. The
+// attributes point into the netlink message: a row is used up before the next one arrives.
+struct Row {
+  Table table{};
+  Socket socket;
+  Timer timer;
+  Attributes attributes;  // of the table's family: INET_DIAG_*, UNIX_DIAG_*, PACKET_DIAG_* …
+};
+
+// One sock_diag answer of the kernel, as a row; damaged when it is shorter than its header or an attribute
+// does not fit. Socket::netns and owners stay for the caller. `table` is the one that was asked (unix and
+// packet: any of theirs; the row tells which).
+Result<Row> parse_row(Table table, std::span<const std::byte> message);
+
+// One line of /proc/net/{raw,udp,tcp,…}{,6}, for kernels without the table's diag module. No cookie there:
+// the key is the kernel's socket pointer when it is shown, else the inode. Damaged when it is not such a
+// line.
+Result<Row> parse_proc_row(Table table, Family family, std::string_view line);
+
+}  // namespace socktrace::diag

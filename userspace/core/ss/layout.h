@@ -1,0 +1,70 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/ss/line.h"
+
+namespace socktrace::ss {
+
+// Which columns there are, and where they go.
+struct LayoutOptions {
+  bool header = true;
+  bool netid = true;  // ss drops it when one table is shown
+  bool state = true;  // ss drops it when one state is shown
+  bool queues = true;
+  uint32_t width = 0;  // columns of the terminal; 0: not a terminal, lines are as long as they get
+};
+
+// Aligns rows in columns. Rows are kept until all are there, since the widest decides, but never more than
+// kSectionBytes of them: then what is there is written and a new alignment begins.
+//
+// Each column is as wide as its widest cell, headings included; the addresses are right-aligned so that the
+// colons stand in one line; no line ends in blanks. On a terminal a row that does not fit is continued on
+// indented lines, broken between items, so that the terminal itself never wraps one.
+class Layout {
+ public:
+  static constexpr size_t kSectionBytes = size_t{12} << 20;
+  // Returns false when nothing more can be written (the reader is gone).
+  using Write = std::function<bool(std::string_view)>;
+
+  Layout(const LayoutOptions& options, Write write);
+
+  // False once a write failed.
+  bool add(const Line& line);
+  bool finish();
+
+ private:
+  // The text of rows and the lengths of their cells; in blocks, so that growing never copies.
+  struct Cells {
+    std::array<uint16_t, kRest> length;
+    uint32_t rest;
+  };
+  struct Block {
+    std::string text;
+    std::vector<Cells> rows;
+  };
+
+  [[nodiscard]] bool visible(size_t column) const;
+  void begin_section();
+  bool render();
+  void render_cells(std::string_view text, const Cells& cells);
+  void append_cell(size_t column, std::string_view cell, size_t& blanks);
+  void append_wrapped(std::string_view rest, size_t used);
+  bool flush();
+
+  LayoutOptions options_;
+  Write write_;
+  std::vector<Block> blocks_;
+  std::array<size_t, kRest> width_{};
+  size_t bytes_ = 0;
+  std::string out_;
+  bool failed_ = false;
+  bool header_due_ = false;
+};
+
+}  // namespace socktrace::ss

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/diag/request.h"
+#include "core/diag/table.h"
+#include "core/state.h"
+
+namespace socktrace::ss {
+
+using FamilySet = uint64_t;  // bit n: address family n
+constexpr FamilySet bit(Family family) {
+  return FamilySet{1} << static_cast<int>(family);
+}
+
+// Which sockets: what -t, -4, -a, -A, state … come to (see selection.h).
+struct Selection {
+  diag::TableSet tables = 0;
+  FamilySet families = 0;
+  StateMask states = 0;
+  // The family chosen last. As in ss, -4 -6 shows IPv6 only and -6 -4 IPv4 only.
+  Family preferred = Family::unspecified;
+};
+
+// What a row shows besides state, queues and addresses.
+struct Show {
+  bool header = true;
+  bool queues = true;
+  bool numeric = false;         // -n
+  bool resolve = false;         // -r
+  bool one_line = false;        // -O
+  bool timer = false;           // -o
+  bool extended = false;        // -e
+  bool memory = false;          // -m
+  bool information = false;     // -i
+  bool processes = false;       // -p
+  bool threads = false;         // -T
+  bool packet_filter = false;   // -b
+  bool tos = false;             // --tos
+  bool cgroup = false;          // --cgroup
+  bool socket_options = false;  // --inet-sockopt
+  bool tipc = false;            // --tipcinfo
+};
+
+// Everything the command line of `socktrace ss` can say.
+struct Options {
+  Selection selection;
+  Show show;
+  std::vector<std::string> filter;  // the words of the filter expression
+  std::string netns;                // -N; empty: the current one
+  bool summary = false;             // -s
+  bool summary_only = false;        // -s and nothing selected: no table after it
+  // Beyond ss.
+  bool json = false;                 // one JSON object per socket
+  std::vector<std::string> columns;  // keys of the field table, in order
+  std::vector<std::string> sort;     // keys; a leading '-' reverses
+  std::string group_by;              // key: one row per value, with the number of sockets
+  bool all_netns = false;
+};
+
+// What the dump has to ask the kernel for.
+inline diag::Detail detail(const Show& show) {
+  return {.memory = show.memory, .information = show.information, .tos = show.tos, .files = show.extended};
+}
+
+}  // namespace socktrace::ss

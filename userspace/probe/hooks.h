@@ -1,0 +1,54 @@
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace socktrace::probe {
+
+// What a program needs beside the kernel's consent.
+enum class HookGroup {
+  state,    // tp_btf
+  cgroup,   // Options::cgroup_fd
+  stamp,    // as cgroup, and only where ST_CFG_COOKIE is off
+  syscall,  // BindResult::tracepoint
+  iterator,
+};
+
+// One row per BPF program: how it is called and what its absence costs. Order of attachment: sys_exit before
+// its sys_enter, so that no entry is made that nothing would end.
+struct HookInfo {
+  std::string_view program;
+  HookGroup group;
+  std::string_view needs;  // a program that must be attached first; empty: none
+  std::string_view cost;
+};
+
+inline constexpr std::array kHooks = {
+    HookInfo{"st_set_state", HookGroup::state, "", "nothing can be traced"},
+    HookInfo{"st_destroy", HookGroup::state, "",
+             "bound TCP sockets that are never used end at their release"},
+    HookInfo{"st_error", HookGroup::state, "", "the reason of a failed connection is inferred"},
+    HookInfo{"st_exit_bind", HookGroup::syscall, "", "bind errors are inferred"},
+    HookInfo{"st_enter_bind", HookGroup::syscall, "st_exit_bind", "bind errors are inferred"},
+    HookInfo{"st_exit_listen", HookGroup::syscall, "", "listen errors are inferred"},
+    HookInfo{"st_enter_listen", HookGroup::syscall, "st_exit_listen", "listen errors are inferred"},
+    HookInfo{"st_exit_accept", HookGroup::syscall, "", "accepted connections show their listener's owner"},
+    HookInfo{"st_exit_accept4", HookGroup::syscall, "", "accepted connections show their listener's owner"},
+    HookInfo{"st_exit_connect", HookGroup::syscall, "", "local ports of connected UDP sockets come late"},
+    HookInfo{"st_enter_connect", HookGroup::syscall, "st_exit_connect",
+             "local ports of connected UDP sockets come late"},
+    HookInfo{"st_sock_create", HookGroup::cgroup, "", "raw sockets appear only in dumps"},
+    HookInfo{"st_sock_release", HookGroup::cgroup, "", "closes of UDP and raw sockets come late"},
+    HookInfo{"st_bind4", HookGroup::cgroup, "", "failed IPv4 binds are not seen"},
+    HookInfo{"st_bind6", HookGroup::cgroup, "", "failed IPv6 binds are not seen"},
+    HookInfo{"st_post_bind4", HookGroup::cgroup, "", "ports that the kernel chose for IPv4 binds come late"},
+    HookInfo{"st_post_bind6", HookGroup::cgroup, "", "ports that the kernel chose for IPv6 binds come late"},
+    HookInfo{"st_connect4", HookGroup::cgroup, "", "connected IPv4 UDP sockets appear only in dumps"},
+    HookInfo{"st_connect6", HookGroup::cgroup, "", "connected IPv6 UDP sockets appear only in dumps"},
+    HookInfo{"st_sendmsg4", HookGroup::cgroup, "", "IPv4 UDP sockets that only send appear only in dumps"},
+    HookInfo{"st_sendmsg6", HookGroup::cgroup, "", "IPv6 UDP sockets that only send appear only in dumps"},
+    HookInfo{"st_stamp", HookGroup::stamp, "", "accepted connections have no cookie at first"},
+    HookInfo{"st_open_sockets", HookGroup::iterator, "", "owners come from a slower scan of /proc"},
+};
+
+}  // namespace socktrace::probe

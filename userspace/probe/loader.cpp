@@ -1,0 +1,110 @@
+#include "probe/loader.h"
+
+#include <linux/bpf.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "probe/hooks.h"
+#include "probe/libbpf_log.h"
+
+namespace socktrace::probe {
+namespace {
+
+constexpr char kKernelBtf[] = "/sys/kernel/btf/vmlinux";
+
+bool wanted(HookGroup group, const Options& options, uint32_t features) {
+  if (group == HookGroup::cgroup) return options.cgroup_fd >= 0;
+  if (group == HookGroup::stamp) return options.cgroup_fd >= 0 && !(features & ST_CFG_COOKIE);
+  if (group == HookGroup::syscall) return options.bind_result != BindResult::infer;
+  return true;
+}
+
+Error load_error(int code, const LibbpfLog& log) {
+  if (access(kKernelBtf, R_OK) != 0)
+    return {
+        "load BPF programs: this kernel has no BTF (/sys/kernel/btf/vmlinux): needs CONFIG_DEBUG_INFO_BTF",
+        ErrorKind::unavailable, ENOENT};
+  if (code == EPERM)
+    return {"load BPF programs: run with sudo (needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN)",
+            ErrorKind::privilege, EPERM};
+  if (code == ENOSYS)
+    return {"load BPF programs: this kernel has no bpf() system call: needs CONFIG_BPF_SYSCALL",
+            ErrorKind::unavailable, ENOSYS};
+  Error error = Error::system("load BPF programs", code, ErrorKind::unavailable);
+  if (const std::string reason = log.reason(); !reason.empty()) error.message += " (" + reason + ")";
+  return error;
+}
+
+// Helpers that some kernels or lockdown withhold, and the feature of st_config that stands for them.
+uint32_t feature_of(int helper) {
+  switch (helper) {
+    case BPF_FUNC_get_socket_cookie:
+      return ST_CFG_COOKIE;
+    case BPF_FUNC_probe_read_kernel:
+    case BPF_FUNC_probe_read:  // libbpf falls back to it when its own probe of the other fails, as under
+                               // lockdown
+      return ST_CFG_PROBE_READ;
+    case BPF_FUNC_get_current_task_btf:
+      return ST_CFG_TASK_BTF;
+    default:
+      return 0;
+  }
+}
+
+Result<Skeleton> open(const Options& options, uint32_t features, const LibbpfLog& log) {
+  Skeleton skeleton(socktrace_bpf__open());
+  if (!skeleton) return load_error(errno, log);
+  st_config& config = skeleton->rodata->st_config;
+  config.features = features;
+  config.ignore_tgid = options.ignore_pid;
+  config.wakeup_bytes = options.ring_bytes / 16;
+  if (const int error = bpf_map__set_max_entries(skeleton->maps.st_ring, options.ring_bytes); error != 0)
+    return Error::system("set ring size", -error, ErrorKind::usage);
+  return skeleton;
+}
+
+// Programs of a group that is known to be of no use, so that they need not be tried one by one.
+void refuse(HookGroup group, const char* reason, Loaded& loaded) {
+  for (const HookInfo& hook : kHooks)
+    if (hook.group == group) loaded.refused[std::string(hook.program)] = reason;
+}
+
+}  // namespace
+
+Result<Loaded> load(const Options& options) {
+  LibbpfLog log;
+  Loaded loaded;
+  uint32_t features = ST_CFG_COOKIE | ST_CFG_PROBE_READ | ST_CFG_TASK_BTF;
+  // Each round drops a feature or a program, so this ends.
+  while (true) {
+    log.clear();
+    Result<Skeleton> skeleton = open(options, features, log);
+    if (!skeleton) return std::move(skeleton.error());
+    for (const HookInfo& hook : kHooks) {
+      const std::string name(hook.program);
+      bpf_program* program = bpf_object__find_program_by_name((*skeleton)->obj, name.c_str());
+      bpf_program__set_autoload(program,
+                                wanted(hook.group, options, features) && !loaded.refused.contains(name));
+    }
+    const int result = socktrace_bpf__load(skeleton->get());
+    if (result == 0) {
+      loaded.skeleton = std::move(*skeleton);
+      return loaded;
+    }
+    const std::string program = log.failed_program();
+    const uint32_t withheld = feature_of(log.refused_helper()) & features;
+    if (withheld != 0) {
+      features &= ~withheld;
+      if (withheld == ST_CFG_PROBE_READ)
+        refuse(HookGroup::syscall, "lockdown forbids reading kernel memory", loaded);
+      continue;
+    }
+    if (program.empty() || program == "st_set_state" || loaded.refused.contains(program))
+      return load_error(-result, log);
+    const std::string reason = log.reason();
+    loaded.refused[program] = reason.empty() ? Error::system("load", -result).message : reason;
+  }
+}
+
+}  // namespace socktrace::probe

@@ -1,0 +1,166 @@
+#include "probe/tracer.h"
+
+#include <bpf/bpf.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <set>
+
+#include "probe/hooks.h"
+#include "probe/libbpf_log.h"
+#include "probe/loader.h"
+#include "probe/open_sockets.h"
+#include "probe/tracepoint.h"
+#include "sys/unique_fd.h"
+
+namespace socktrace::probe {
+namespace {
+
+constexpr size_t kDrainLimit = 65'536;
+
+struct LinkDeleter {
+  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+using Link = std::unique_ptr<bpf_link, LinkDeleter>;
+
+struct RingDeleter {
+  void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+};
+using Ring = std::unique_ptr<ring_buffer, RingDeleter>;
+
+// What one drain() is doing; the ring's callback has a single context pointer for its whole life.
+struct Drain {
+  const std::function<void(std::span<const std::byte>)>* on_record = nullptr;
+  size_t count = 0;
+};
+
+int on_sample(void* context, void* data, size_t size) {
+  auto* drain = static_cast<Drain*>(context);
+  (*drain->on_record)({static_cast<const std::byte*>(data), size});
+  return ++drain->count < kDrainLimit ? 0 : -ECANCELED;
+}
+
+Result<void> check(const Options& options) {
+  if (options.bind_result == BindResult::fexit)
+    return Error{"bind results by fexit are not built in: use --bind-result=tracepoint or infer",
+                 ErrorKind::usage};
+  const auto page = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
+  if (!std::has_single_bit(options.ring_bytes) || options.ring_bytes < page)
+    return Error{"ring size " + std::to_string(options.ring_bytes) + ": must be a power of two, at least " +
+                     std::to_string(page),
+                 ErrorKind::usage};
+  return {};
+}
+
+}  // namespace
+
+struct Tracer::Impl {
+  Skeleton skeleton;
+  std::vector<Link> links;  // attached programs, but the iterator
+  Link iterator;
+  Drain draining;
+  Ring ring;
+  std::vector<Hook> hooks;
+
+  std::set<std::string_view> running;  // programs of kHooks that are attached
+
+  Tracefs tracefs;  // only used while attaching
+
+  Link attach_one(const HookInfo& info, bpf_program* program, int cgroup_fd) {
+    if (info.group == HookGroup::syscall) return Link(attach_tracepoint(tracefs, program));
+    if (info.group == HookGroup::cgroup || info.group == HookGroup::stamp)
+      return Link(bpf_program__attach_cgroup(program, cgroup_fd));
+    if (info.group == HookGroup::iterator) return Link(bpf_program__attach_iter(program, nullptr));
+    return Link(bpf_program__attach(program));
+  }
+
+  void attach_hook(const HookInfo& info, bpf_program* program, const Options& options, std::string refusal) {
+    if (info.group == HookGroup::stamp && !bpf_program__autoload(program)) return;  // not needed here
+    Hook hook{bpf_program__section_name(program), false, std::move(refusal), std::string(info.cost)};
+    if (bpf_program__autoload(program)) {
+      if (!info.needs.empty() && !running.contains(info.needs)) {
+        hook.error = "its other half is not attached";
+      } else {
+        LibbpfLog log;
+        Link link = attach_one(info, program, options.cgroup_fd);
+        const int code = errno;
+        hook.attached = link != nullptr;
+        if (link) running.insert(info.program);
+        if (!link) {
+          hook.error = std::strerror(code);
+          if (const std::string reason = log.reason(); !reason.empty()) hook.error = reason;
+        } else if (info.group == HookGroup::iterator) {
+          iterator = std::move(link);
+        } else {
+          links.push_back(std::move(link));
+        }
+      }
+    }
+    hooks.push_back(std::move(hook));
+  }
+};
+
+Tracer::Tracer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Tracer::Tracer(Tracer&&) noexcept = default;
+Tracer& Tracer::operator=(Tracer&&) noexcept = default;
+Tracer::~Tracer() = default;
+
+Result<Tracer> Tracer::attach(const Options& options) {
+  if (Result<void> checked = check(options); !checked) return std::move(checked.error());
+  Result<Loaded> loaded = load(options);
+  if (!loaded) return std::move(loaded.error());
+
+  auto impl = std::make_unique<Impl>();
+  impl->skeleton = std::move(loaded->skeleton);
+  const int ring_fd = bpf_map__fd(impl->skeleton->maps.st_ring);
+  impl->ring.reset(ring_buffer__new(ring_fd, on_sample, &impl->draining, nullptr));
+  if (!impl->ring) return Error::system("map the ring buffer", errno, ErrorKind::unavailable);
+
+  for (const HookInfo& info : kHooks) {
+    const std::string name(info.program);
+    bpf_program* program = bpf_object__find_program_by_name(impl->skeleton->obj, name.c_str());
+    impl->attach_hook(info, program, options, loaded->refused[name]);
+  }
+  if (!impl->hooks.front().attached)
+    return Error{"attach " + impl->hooks.front().name + ": " + impl->hooks.front().error,
+                 ErrorKind::unavailable};
+  if (options.bind_result == BindResult::tracepoint && !impl->running.contains("st_enter_bind"))
+    return Error{"bind results by tracepoint: not available here: use --bind-result=infer",
+                 ErrorKind::unavailable};
+  impl->tracefs = {};
+  return Tracer(std::move(impl));
+}
+
+const std::vector<Hook>& Tracer::hooks() const {
+  return impl_->hooks;
+}
+
+int Tracer::fd() const {
+  return ring_buffer__epoll_fd(impl_->ring.get());
+}
+
+Result<size_t> Tracer::drain(const std::function<void(std::span<const std::byte>)>& on_record) {
+  impl_->draining = {&on_record, 0};
+  const int result = ring_buffer__consume(impl_->ring.get());
+  if (result < 0 && result != -ECANCELED) return Error::system("read the ring buffer", -result);
+  return impl_->draining.count;
+}
+
+Counters Tracer::counters() const {
+  Counters total;
+  for (const st_counters& cpu : impl_->skeleton->bss->st_counters) {
+    total.attempted += __atomic_load_n(&cpu.attempted, __ATOMIC_RELAXED);
+    total.lost += __atomic_load_n(&cpu.lost, __ATOMIC_RELAXED);
+  }
+  return total;
+}
+
+Result<void> Tracer::for_each_open_socket(const std::function<void(const st_open_socket&)>& on_socket) {
+  if (!impl_->iterator)
+    return Error{"list open sockets: " + impl_->hooks.back().error, ErrorKind::unavailable};
+  return read_open_sockets(impl_->iterator.get(), on_socket);
+}
+
+}  // namespace socktrace::probe

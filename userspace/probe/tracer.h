@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bpf/abi.h"
+#include "core/result.h"
+
+namespace socktrace::probe {
+
+// How the errno of bind(), listen() and accept() is learned.
+enum class BindResult {
+  automatic,   // tracepoint where it attaches, else infer
+  fexit,       // not in this build: attach() answers ErrorKind::usage
+  tracepoint,  // syscalls:sys_{enter,exit}_*: exact, but every system call of the host costs some 40 ns more
+  infer,       // nothing attached: failures are worked out from the hooks that follow, or do not
+};
+
+struct Options {
+  BindResult bind_result = BindResult::automatic;
+  uint32_t ring_bytes = 8u << 20;  // a power of two and a multiple of the page size
+  int cgroup_fd = -1;       // a cgroup2 directory, its subtree is traced; -1: no cgroup hooks. Borrowed.
+  uint32_t ignore_pid = 0;  // leave out what this process does itself; 0: nobody
+};
+
+// One BPF program and whether it is running.
+struct Hook {
+  std::string name;  // as the kernel names it: "tp_btf/inet_sock_set_state"
+  bool attached = false;
+  std::string error;  // why not; empty when attached, and for hooks that the options left out
+  std::string cost;   // what is lost without it, one phrase
+};
+
+// Summed over all CPUs since attach(). attempted = delivered + lost, once the ring has been drained.
+struct Counters {
+  uint64_t attempted = 0;
+  uint64_t lost = 0;
+};
+
+// The kernel side: loads the BPF programs, attaches them, hands over what they write. Detaches when
+// destroyed.
+class Tracer {
+ public:
+  // Loads and attaches. Every hook but inet_sock_set_state may fail alone; hooks() tells which did.
+  // Errors: privilege (EPERM), unavailable (no BTF, no BPF, or inet_sock_set_state refused), usage (options).
+  static Result<Tracer> attach(const Options& options);
+
+  Tracer(Tracer&&) noexcept;
+  Tracer& operator=(Tracer&&) noexcept;
+  ~Tracer();
+
+  [[nodiscard]] const std::vector<Hook>& hooks() const;
+
+  // Readable when the ring has passed its watermark or holds something waited for. Records arrive without a
+  // wakeup too, so call drain() every 10 to 50 ms as well.
+  [[nodiscard]] int fd() const;
+
+  // Hands over what waits in the ring, in order, and returns how many records. Stops after 65,536 so that a
+  // flood cannot keep the caller; 0 means that the ring is empty. The bytes are gone when the callback
+  // returns.
+  Result<size_t> drain(const std::function<void(std::span<const std::byte>)>& on_record);
+
+  [[nodiscard]] Counters counters() const;
+
+  // One pass over the descriptors of all processes, in all network namespaces of this pid namespace.
+  Result<void> for_each_open_socket(const std::function<void(const st_open_socket&)>& on_socket);
+
+ private:
+  struct Impl;
+  explicit Tracer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace socktrace::probe

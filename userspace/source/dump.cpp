@@ -1,0 +1,184 @@
+#include "source/dump.h"
+
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <fstream>
+#include <string>
+
+#include "sys/netlink.h"
+
+namespace socktrace::source {
+namespace {
+
+using diag::Query;
+using diag::Row;
+using diag::Table;
+using sys::DumpEnd;
+
+constexpr int kMaxRepeats = 5;
+
+uint32_t current_netns() {
+  struct stat status {};
+  return stat("/proc/thread-self/ns/net", &status) == 0 ? static_cast<uint32_t>(status.st_ino) : 0;
+}
+
+// The tables one after another as sock_diag is asked for them: one query for all unix types, two per inet
+// table.
+std::vector<Query> queries(const DumpRequest& request) {
+  std::vector<Query> list;
+  diag::TableSet done = 0;
+  for (int index = 0; index < diag::kTableCount; ++index) {
+    const auto table = static_cast<Table>(index);
+    if (!(request.tables & bit(table)) || (done & bit(table))) continue;
+    for (diag::TableSet group : {diag::kPacketTables, diag::kUnixTables, diag::kVsockTables})
+      if (group & bit(table)) done |= group;
+    Query query{.table = table,
+                .family = Family::unspecified,
+                .states = request.states,
+                .detail = request.detail,
+                .bytecode = request.bytecode};
+    if (!(bit(table) & diag::kInetTables)) {
+      list.push_back(query);
+      continue;
+    }
+    query.family = Family::inet;
+    if (request.inet) list.push_back(query);
+    query.family = Family::inet6;
+    if (request.inet6) list.push_back(query);
+  }
+  return list;
+}
+
+const char* proc_file(const Query& query) {
+  const bool v4 = query.family == Family::inet;
+  switch (query.table) {
+    case Table::raw:
+      return v4 ? "/proc/thread-self/net/raw" : "/proc/thread-self/net/raw6";
+    case Table::udp:
+      return v4 ? "/proc/thread-self/net/udp" : "/proc/thread-self/net/udp6";
+    case Table::udplite:
+      return v4 ? "/proc/thread-self/net/udplite" : "/proc/thread-self/net/udplite6";
+    case Table::tcp:
+      return v4 ? "/proc/thread-self/net/tcp" : "/proc/thread-self/net/tcp6";
+    default:
+      return nullptr;
+  }
+}
+
+Result<DumpEnd> read_proc(const Query& query, const char* path, const RowSink& sink) {
+  std::ifstream file(path);
+  if (!file) return Error::system(std::string("open ") + path, errno);
+  std::string line;
+  std::getline(file, line);  // headings
+  while (std::getline(file, line)) {
+    Result<Row> row = diag::parse_proc_row(query.table, query.family, line);
+    if (!row) return std::move(row.error()).within(path);
+    if (!(query.states & mask(row->socket.state))) continue;
+    if (!sink(std::move(*row))) return DumpEnd::stopped;
+  }
+  if (file.bad()) return Error::system(std::string("read ") + path, errno);
+  return DumpEnd::complete;
+}
+
+// One query by sock_diag, each with its own socket: a dump that failed would disturb the next one.
+Result<DumpEnd> read_netlink(const Query& query, const RowSink& sink) {
+  Result<std::unique_ptr<sys::NetlinkTransport>> transport = sys::open_sock_diag();
+  if (!transport) return std::move(transport.error());
+  sys::Netlink netlink(std::move(*transport));
+  std::optional<Error> failure;
+  Result<DumpEnd> end = netlink.dump(SOCK_DIAG_BY_FAMILY, diag::dump_request(query),
+                                     [&](uint16_t, std::span<const std::byte> message) {
+                                       Result<Row> row = diag::parse_row(query.table, message);
+                                       if (!row) {
+                                         failure = std::move(row.error());
+                                         return false;
+                                       }
+                                       return sink(std::move(*row));
+                                     });
+  if (failure) return std::move(*failure);
+  return end;
+}
+
+// The kernel knows no handler for the request: the table's diag module is missing.
+bool is_missing(const Error& error) {
+  return error.code == ENOENT || error.code == EPROTONOSUPPORT || error.code == EAFNOSUPPORT;
+}
+
+bool can_be_absent(Table table) {
+  return table != Table::tcp && table != Table::udp && !(bit(table) & diag::kUnixTables);
+}
+
+// Stamps what the kernel does not say, and drops the types of a family that were not asked for.
+RowSink completing(const DumpRequest& request, uint32_t netns, const RowSink& sink) {
+  return [&request, netns, &sink](Row&& row) {
+    if (!(request.tables & bit(row.table))) return true;
+    row.socket.netns = netns;
+    return sink(std::move(row));
+  };
+}
+
+}  // namespace
+
+Result<DumpReport> dump_rows(const DumpRequest& request, const RowSink& sink) {
+  DumpReport report;
+  const RowSink complete = completing(request, request.netns ? request.netns : current_netns(), sink);
+  for (const Query& query : queries(request)) {
+    Result<DumpEnd> end = read_netlink(query, complete);
+    if (!end && is_missing(end.error())) {
+      if (const char* path = proc_file(query)) end = read_proc(query, path, complete);
+      if (!end && is_missing(end.error())) {
+        if (report.missing.empty() || report.missing.back() != query.table)
+          report.missing.push_back(query.table);
+        continue;
+      }
+    }
+    if (!end) return std::move(end.error()).within("dump sockets");
+    if (*end == DumpEnd::stopped) break;
+    if (*end == DumpEnd::interrupted) report.interrupted = true;
+  }
+  return report;
+}
+
+Result<void> dump_sockets(const DumpRequest& request, const std::function<void(Socket&&)>& sink) {
+  for (int attempt = 0; attempt < kMaxRepeats; ++attempt) {
+    Result<DumpReport> report = dump_rows(request, [&](Row&& row) {
+      sink(std::move(row.socket));
+      return true;
+    });
+    if (!report) return std::move(report.error());
+    for (Table table : report->missing)
+      if (!can_be_absent(table))
+        return Error{
+            "dump sockets: this kernel lists neither TCP nor UDP nor unix sockets by sock_diag; load "
+            "tcp_diag, udp_diag, unix_diag",
+            ErrorKind::unavailable, ENOENT};
+    if (!report->interrupted) return {};
+  }
+  return Error{"dump sockets: interrupted by changes again and again", ErrorKind::general, EAGAIN};
+}
+
+Result<std::optional<Socket>> find_socket(const Socket& socket) {
+  const std::vector<std::byte> request = diag::get_request(socket);
+  if (request.empty()) return Error{"find socket: not a kind that sock_diag finds one by one"};
+  Result<std::unique_ptr<sys::NetlinkTransport>> transport = sys::open_sock_diag();
+  if (!transport) return std::move(transport.error());
+  sys::Netlink netlink(std::move(*transport));
+  Result<std::optional<std::vector<std::byte>>> answer = netlink.get(SOCK_DIAG_BY_FAMILY, request);
+  if (!answer) return std::move(answer.error()).within("find socket");
+  if (!*answer) return std::optional<Socket>();
+  Table table = Table::unix_stream;
+  if (socket.family != Family::unix) {
+    for (Table candidate : {Table::udp, Table::udplite, Table::tcp, Table::dccp, Table::sctp, Table::mptcp})
+      if (diag::protocol(candidate) == socket.protocol) table = candidate;
+    if (table == Table::unix_stream) return Error{"find socket: no table of its protocol"};
+  }
+  Result<Row> row = diag::parse_row(table, **answer);
+  if (!row) return std::move(row.error()).within("find socket");
+  row->socket.netns = socket.netns;
+  return std::optional(std::move(row->socket));
+}
+
+}  // namespace socktrace::source

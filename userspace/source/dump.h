@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/diag/request.h"
+#include "core/diag/row.h"
+#include "core/result.h"
+#include "core/socket.h"
+
+namespace socktrace::source {
+
+// What to dump of the current network namespace.
+struct DumpRequest {
+  diag::TableSet tables = diag::bit(diag::Table::tcp) | diag::bit(diag::Table::udp) |
+                          diag::bit(diag::Table::udplite) | diag::bit(diag::Table::raw) |
+                          diag::bit(diag::Table::mptcp) | diag::kUnixTables;
+  StateMask states = (StateMask{1} << kStateCount) - 1;
+  bool inet = true;  // of the inet tables: IPv4
+  bool inet6 = true;
+  diag::Detail detail;
+  std::span<const std::byte> bytecode;  // a filter that the kernel applies to the inet tables
+  uint32_t netns = 0;  // inode number that Socket::netns gets; 0: the current namespace is looked up
+};
+
+struct DumpReport {
+  std::vector<diag::Table> missing;  // this kernel has no such table, nor a module for it: no rows
+  bool interrupted = false;          // some table changed while it was read; rows may be missing or repeated
+};
+
+// Streams every socket of the request, table after table in ss's order, IPv4 before IPv6. A table without its
+// diag module is read from /proc/net when there is one. False from the sink ends the dump, successfully. A
+// dump is no snapshot: on a busy host it can miss or repeat a socket. An error comes after the rows that were
+// readable.
+using RowSink = std::function<bool(diag::Row&&)>;
+Result<DumpReport> dump_rows(const DumpRequest& request, const RowSink& sink);
+
+// As dump_rows, for who needs the sockets only. A missing table is an error unless the kernel can be without
+// it (all but TCP, UDP and unix). An interrupted dump is repeated, so that a socket may come more than once.
+Result<void> dump_sockets(const DumpRequest& request, const std::function<void(Socket&&)>& sink);
+
+// The kernel's present view of one socket, by its addresses (unix: inode) and cookie; nothing when it is gone
+// or was replaced by another. Inet sockets except raw ones, and unix sockets.
+Result<std::optional<Socket>> find_socket(const Socket& socket);
+
+}  // namespace socktrace::source

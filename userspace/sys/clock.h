@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/time.h"
+
+namespace socktrace::sys {
+
+// CLOCK_BOOTTIME as the kernel and BPF programs see it: in a time namespace clock_gettime() is shifted while
+// bpf_ktime_get_boot_ns() is not, and the shift is taken out again here.
+uint64_t boottime_ns();
+
+// CLOCK_REALTIME: nanoseconds since 1970 UTC.
+uint64_t realtime_ns();
+
+// How far this process's view of CLOCK_BOOTTIME is ahead of the kernel's (/proc/self/timens_offsets, 5.6);
+// 0 outside a time namespace. It also shifts the start times in /proc/PID/stat.
+int64_t boottime_shift_ns();
+
+// The present offset between the two, good to about a microsecond.
+WallClock measure_wall_clock();
+
+}  // namespace socktrace::sys

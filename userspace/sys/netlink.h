@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/result.h"
+
+namespace socktrace::sys {
+
+// One datagram as recvmsg() delivered it.
+struct NetlinkDatagram {
+  size_t length = 0;            // bytes written to the buffer
+  uint32_t sender_port_id = 0;  // 0 is the kernel; anything else is a process and is not believed
+  bool truncated = false;       // MSG_TRUNC: the buffer was too small
+};
+
+// The edge to the kernel; tests put a script of malformed answers in its place.
+class NetlinkTransport {
+ public:
+  virtual ~NetlinkTransport() = default;
+  virtual Result<void> send(std::span<const std::byte> message) = 0;
+  // One datagram. Error::code is the errno: EINTR may be tried again, EAGAIN means the deadline passed.
+  virtual Result<NetlinkDatagram> receive(std::span<std::byte> buffer) = 0;
+  virtual uint32_t port_id() const = 0;
+};
+
+// A NETLINK_SOCK_DIAG socket in the current network namespace, with a receive deadline of two seconds.
+Result<std::unique_ptr<NetlinkTransport>> open_sock_diag();
+
+enum class DumpEnd {
+  complete,
+  interrupted,  // NLM_F_DUMP_INTR: the table changed in a way that may have skipped or repeated entries
+  stopped,      // the sink asked for it; a new request needs a new Netlink
+};
+
+// Requests to the kernel, one after another, on one netlink socket. After a failed or stopped dump the kernel
+// may still be dumping: open another.
+class Netlink {
+ public:
+  // Receives the payload of one message; valid until it returns. False stops the dump.
+  using Sink = std::function<bool(uint16_t type, std::span<const std::byte> payload)>;
+
+  explicit Netlink(std::unique_ptr<NetlinkTransport> transport);
+
+  // Sends an NLM_F_DUMP request and streams the answer. Succeeds only when NLMSG_DONE without an error ended
+  // the dump: lost, truncated, malformed or missing messages are errors, after the rows that were readable.
+  // An error reported by the kernel has its errno in Error::code: ENOENT means that this kernel has no such
+  // table.
+  Result<DumpEnd> dump(uint16_t type, std::span<const std::byte> payload, const Sink& sink);
+
+  // The answer to a request for one object; nothing when the kernel says ENOENT (no such socket) or ESTALE
+  // (another one by now: the cookie differs).
+  Result<std::optional<std::vector<std::byte>>> get(uint16_t type, std::span<const std::byte> payload);
+
+ private:
+  Result<void> request(uint16_t type, uint16_t flags, std::span<const std::byte> payload);
+  Result<std::span<const std::byte>> receive();
+
+  std::unique_ptr<NetlinkTransport> transport_;
+  std::vector<std::byte> buffer_;
+  uint32_t sequence_ = 0;
+};
+
+}  // namespace socktrace::sys

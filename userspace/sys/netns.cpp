@@ -1,0 +1,129 @@
+#include "sys/netns.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <system_error>
+#include <thread>
+
+#include "sys/file.h"
+
+namespace socktrace::sys {
+namespace {
+
+constexpr size_t kMaxPaths = 4;
+constexpr uint32_t kInitialNetns =
+    0xEFFFFFF9;  // NET_NS_INIT_INO: fixed since 6.18; process 1 may be unreadable
+
+// What `ip netns add NAME` makes; /var/run is a link to /run, but mounts made before it was are listed there.
+std::string ip_netns_name(const std::string& path) {
+  for (const std::string_view directory : {"/run/netns/", "/var/run/netns/"})
+    if (path.starts_with(directory)) return path.substr(directory.size());
+  return "";
+}
+
+// The path must still lead to that namespace: a pid may have been reused since.
+Result<UniqueFd> open_netns(const NetNamespace& netns) {
+  Error failure = Error::system("open", ENOENT);
+  for (const std::string& path : netns.paths) {
+    auto fd = open_at(AT_FDCWD, path.c_str(), O_RDONLY);
+    struct stat status {};
+    if (!fd)
+      failure = std::move(fd.error());
+    else if (fstat(fd->get(), &status) == 0 && status.st_ino == netns.inode)
+      return fd;
+  }
+  return failure;
+}
+
+Result<void> enter_and_run(const NetNamespace& netns, const std::function<void()>& work) {
+  {
+    const auto fd = open_netns(netns);
+    if (!fd) return fd.error();
+    if (setns(fd->get(), CLONE_NEWNET) != 0) return Error::system("enter", errno);
+  }  // the descriptor is closed before any work, which may take long
+  work();
+  return {};
+}
+
+}  // namespace
+
+Result<uint32_t> current_netns() {
+  auto target = read_link_at(AT_FDCWD, "/proc/thread-self/ns/net");
+  if (!target) return std::move(target.error()).within("current network namespace");
+  const auto inode = parse_inode_link(*target, "net");
+  if (!inode) return Error{"current network namespace: unexpected name " + *target};
+  return *inode;
+}
+
+std::vector<NetNamespace> collect_netns(const Procfs& procfs, const std::string& proc_root,
+                                        const std::vector<Mount>& mounts, uint32_t own) {
+  std::map<uint32_t, NetNamespace> found;
+  for (const Mount& mount : mounts) {
+    if (mount.type != "nsfs") continue;
+    const auto inode = parse_inode_link(mount.root, "net");
+    if (!inode) continue;
+    NetNamespace& netns = found[*inode];
+    if (netns.paths.size() < kMaxPaths) netns.paths.push_back(mount.point);
+    if (netns.name.empty()) netns.name = ip_netns_name(mount.point);
+  }
+  if (const auto pids = procfs.pids()) {
+    for (const uint32_t pid : *pids) {
+      const auto process = procfs.process(pid);
+      if (!process) continue;
+      const auto inode = process->net_namespace();
+      if (!inode) continue;
+      NetNamespace& netns = found[*inode];
+      if (netns.pid == 0) netns.pid = pid;
+      if (pid == 1) netns.initial = true;
+      if (netns.paths.size() < kMaxPaths)
+        netns.paths.push_back(proc_root + "/" + std::to_string(pid) + "/ns/net");
+    }
+  }
+  found[own].own = true;
+  std::vector<NetNamespace> list;
+  for (auto& [inode, netns] : found) {
+    netns.inode = inode;
+    netns.initial = netns.initial || inode == kInitialNetns;
+    list.push_back(std::move(netns));
+  }
+  std::stable_partition(list.begin(), list.end(), [](const NetNamespace& netns) { return netns.own; });
+  return list;
+}
+
+Result<std::vector<NetNamespace>> list_netns() {
+  auto own = current_netns();
+  if (!own) return std::move(own.error());
+  auto procfs = Procfs::open();
+  if (!procfs) return std::move(procfs.error());
+  auto mounts = read_mounts();
+  if (!mounts) return std::move(mounts.error());
+  return collect_netns(*procfs, "/proc", *mounts, *own);
+}
+
+Result<void> run_in_netns(const NetNamespace& netns, const std::function<void()>& work) {
+  const auto own = current_netns();
+  if (own && *own == netns.inode) {
+    work();
+    return {};
+  }
+  Result<void> result;
+  try {
+    std::thread([&] { result = enter_and_run(netns, work); }).join();
+  } catch (const std::system_error& failure) {
+    result = Error::system("start a thread", failure.code().value());
+  }
+  if (result) return result;
+  Error error = std::move(result.error()).within("network namespace " + std::to_string(netns.inode));
+  if (is_denied(error)) {
+    error.kind = ErrorKind::privilege;
+    error.message += "; run as root";
+  }
+  return error;
+}
+
+}  // namespace socktrace::sys

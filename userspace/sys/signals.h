@@ -1,0 +1,35 @@
+#pragma once
+
+#include <csignal>
+#include <initializer_list>
+#include <optional>
+
+#include "core/result.h"
+#include "sys/unique_fd.h"
+
+namespace socktrace::sys {
+
+// Signals as a descriptor (signalfd): they are taken where the event loop is, and interrupt nothing. Made
+// before any thread is, which inherits the mask; the former mask returns with the destructor.
+class Signals {
+ public:
+  // Usually SIGINT, SIGTERM (stop), SIGHUP (reopen the log) and SIGUSR1.
+  static Result<Signals> block(std::initializer_list<int> signals);
+  Signals(Signals&& other) noexcept = default;
+  Signals& operator=(Signals&&) = delete;
+  ~Signals();
+
+  [[nodiscard]] int fd() const { return fd_.get(); }  // readable when next() would return one
+  [[nodiscard]] std::optional<int> next() const;      // does not wait
+
+ private:
+  Signals(UniqueFd fd, const sigset_t& former) : fd_(std::move(fd)), former_(former) {}
+
+  UniqueFd fd_;
+  sigset_t former_;
+};
+
+// Writing to a pipe that nobody reads then fails with EPIPE instead of ending the process.
+void ignore_broken_pipes();
+
+}  // namespace socktrace::sys

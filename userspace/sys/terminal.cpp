@@ -1,0 +1,57 @@
+#include "sys/terminal.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <string>
+
+namespace socktrace::sys {
+namespace {
+
+std::string_view variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+bool is_set(std::string_view forcing) {
+  return !forcing.empty() && forcing != "0";
+}
+
+}  // namespace
+
+Result<ColorMode> parse_color_mode(std::string_view text) {
+  if (text == "auto") return ColorMode::automatic;
+  if (text == "always") return ColorMode::always;
+  if (text == "never") return ColorMode::never;
+  return Error{"color is one of auto, always and never, not " + std::string(text), ErrorKind::usage};
+}
+
+bool use_color(ColorMode mode, const ColorInputs& inputs) {
+  if (mode != ColorMode::automatic) return mode == ColorMode::always;
+  if (!inputs.no_color.empty()) return false;
+  if (is_set(inputs.force_color) || is_set(inputs.clicolor_force)) return true;
+  return inputs.is_terminal && inputs.term != "dumb";
+}
+
+ColorInputs color_inputs(int fd) {
+  return {is_terminal(fd), variable("NO_COLOR"), variable("TERM"), variable("FORCE_COLOR"),
+          variable("CLICOLOR_FORCE")};
+}
+
+bool is_terminal(int fd) {
+  return isatty(fd) == 1;
+}
+
+std::optional<int> terminal_width(int fd) {
+  const std::string_view columns = variable("COLUMNS");
+  uint16_t width = 0;
+  const auto [end, failure] = std::from_chars(columns.data(), columns.data() + columns.size(), width);
+  if (failure == std::errc{} && end == columns.data() + columns.size() && width > 0) return width;
+  winsize window{};
+  if (ioctl(fd, TIOCGWINSZ, &window) != 0 || window.ws_col == 0) return std::nullopt;
+  return window.ws_col;
+}
+
+}  // namespace socktrace::sys
