@@ -40,8 +40,7 @@ class FieldReader {
     for (auto field : object) {
       std::string_view key;
       JsonValue value;
-      if (field.unescaped_key().get(key) || field.value().get(value))
-        return refuse("line", "is not valid JSON");
+      if (!key_of(field, key) || field.value().get(value)) return refuse("line", "is not valid JSON");
       if (!visit(key, value)) return false;
     }
     return true;
