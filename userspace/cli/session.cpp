@@ -202,12 +202,13 @@ void Session::say_ready() const {
                       : fmt::format("hook {}: off: {}; {}", hook.name, hook.error.empty() ? "not asked for" : hook.error, hook.cost));
 }
 
-void Session::print_table() {
+size_t Session::print_table() {
   const std::vector<const Socket*> rows = ordered_rows(table_, [this](const Socket& row) { return selection_.lists(row); });
   append_table(output_.buffer(), rows, names_,
                {.header = !options_.no_header,
                 .numeric = !options_.names,
                 .width = static_cast<uint32_t>(sys::is_terminal(STDOUT_FILENO) ? sys::terminal_width(STDOUT_FILENO).value_or(0) : 0)});
+  return rows.size();
 }
 
 Result<void> Session::table_on_demand() {
@@ -216,13 +217,11 @@ Result<void> Session::table_on_demand() {
   if (Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); }); !released) return released;
   const sink::Moment moment = now();
   if (log_) log_->keyframe("request", moment);
-  if (json_)
-    json_->keyframe("request", moment);
-  else
-    print_table();
+  if (json_) json_->keyframe("request", moment);
+  const size_t listed = json_ ? table_.size() : print_table();
   if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
-  say(fmt::format("{} sockets in the table; compared with the kernel: {} missing, {} ghosts, {} wrong", table_.size(),
-                  counts->missing, counts->ghosts, counts->wrong_state + counts->wrong_owner));
+  say(fmt::format("{} of {} sockets listed; compared with the kernel: {} missing, {} ghosts, {} wrong", listed,
+                  table_.size(), counts->missing, counts->ghosts, counts->wrong_state + counts->wrong_owner));
   return {};
 }
 

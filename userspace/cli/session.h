@@ -44,7 +44,7 @@ class Session {
 
   void on_event(Event&& event);
   void explain(Event& event) const;
-  void print_table();
+  size_t print_table();  // the number of rows
   // Writes what has been said to standard output. False when nobody reads it any more.
   Result<bool> flush();
   void say(std::string_view message) const;
