@@ -32,7 +32,7 @@ bool Tracker::on_listen_undone(const Hit& hit) {
     settle_candidate(hit.key);  // it had listened, and was shut down
     return false;
   }
-  candidate.undone = true;  // the result, if one comes, tells the errno
+  candidate.undone = hit.record;  // the result, if one comes, tells the errno
   return true;
 }
 
@@ -48,8 +48,14 @@ void Tracker::on_listen(const Hit& hit) {
     return;
   }
   if (is_over(hit)) return;
-  if (at != listens_.end()) listens_.erase(at);
+  std::optional<Record> undone;
+  if (at != listens_.end()) {
+    undone = std::move(at->second.undone);
+    listens_.erase(at);
+  }
   listening(hit, true);
+  // Another thread has shut it down before listen() returned.
+  if (undone) on_close({*undone, hit.key, table_.find(hit.key)});
 }
 
 void Tracker::listening(const Hit& hit, bool has_result) {
