@@ -15,7 +15,7 @@ constexpr uint64_t kWindow_ns = 1'000'000;
 void Tracker::on_candidate(const Hit& hit) {
   const bool told = hit.row != nullptr && hit.row->state == State::listen;
   if (told && hit.record.time_ns <= hit.row->changed_ns) return;  // its result came first
-  listens_[hit.key] = {.record = hit.record};
+  listens_[hit.key] = Candidate{hit.record, std::nullopt, false};
 }
 
 // LISTEN -> CLOSE. Returns whether it belongs to a listen() that failed, so that nothing was open to be
