@@ -10,11 +10,16 @@ Differences on purpose, taken out before comparing:
 * ss lists its own sock_diag socket with its own port, as does socktrace.
 """
 
+import fcntl
+import json
 import os
+import pty
 import re
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
@@ -453,6 +458,94 @@ class Differential(unittest.TestCase):
         states = {row.split()[0] for row in rows(run([SOCKTRACE, "ss"], ["-Htan"]).stdout)}
         expected = {"LISTEN", "SYN-SENT", "ESTAB", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT", "LAST-ACK", "CLOSING"}
         self.assertLessEqual(expected, states)
+
+
+class Beyond(unittest.TestCase):
+    def objects(self, *words):
+        ended = subprocess.run([SOCKTRACE, "ss", "--json", *words], capture_output=True, timeout=60)
+        self.assertEqual(ended.stderr, b"")
+        for byte in ended.stdout.replace(b"\n", b""):
+            self.assertGreaterEqual(byte, 0x20)
+        return [json.loads(line) for line in ended.stdout.decode("utf-8").splitlines()]
+
+    def test_json_has_the_sockets_of_the_table(self):
+        for words in ([], ["-a"], ["-ta"], ["-tulnp"], ["-xa"], ["-anoemip"], ["-0a"], ["-wa"]):
+            with self.subTest(" ".join(words)):
+                table = run([SOCKTRACE, "ss"], ["-HO", *words]).stdout.splitlines()
+                self.assertEqual(len(self.objects(*words)), len(table))
+
+    def test_json_names_owner_and_addresses(self):
+        listeners = [o for o in self.objects("-tlnp") if o["network"]["local"]["port"] == 8099]
+        self.assertEqual(len(listeners), 1)
+        self.assertEqual(listeners[0]["network"]["connection"]["state"], "listen")
+        names = {owner["name"] for owner in listeners[0]["owners"]}
+        self.assertEqual(names, {'odd "na)me', "worker", "python3"})
+        self.assertEqual({type(owner["fd"]) for owner in listeners[0]["owners"]}, {int})
+
+    def test_columns_are_what_was_asked_for(self):
+        text = run([SOCKTRACE, "ss"], ["-tln", "--columns", "lport,laddr,state", "--sort", "lport"]).stdout
+        lines = [line.split() for line in text.splitlines()]
+        self.assertEqual(lines[0], ["LPort", "Local", "Address", "State"])
+        ports = [int(line[0]) for line in lines[1:]]
+        self.assertEqual(ports, sorted(ports))
+        self.assertIn(8099, ports)
+
+    def test_sorting_keeps_every_row(self):
+        plain = run([SOCKTRACE, "ss"], ["-tan"]).stdout.splitlines()
+        by_queue = run([SOCKTRACE, "ss"], ["-tan", "--sort", "-recvq,lport"]).stdout.splitlines()
+        self.assertEqual(sorted(" ".join(line.split()) for line in plain), sorted(" ".join(line.split()) for line in by_queue))
+        queues = [int(line.split()[1]) for line in by_queue[1:]]
+        self.assertEqual(queues, sorted(queues, reverse=True))
+
+    def test_groups_count_every_socket(self):
+        groups = run([SOCKTRACE, "ss"], ["-Hta", "--group-by", "state"]).stdout.splitlines()
+        total = sum(int(line.split()[0]) for line in groups)
+        self.assertEqual(total, len(run([SOCKTRACE, "ss"], ["-Hta"]).stdout.splitlines()))
+
+    def test_every_namespace_includes_this_one(self):
+        here = {o["socket"]["cookie"] for o in self.objects("-tl")}
+        everywhere = {o["socket"]["cookie"] for o in self.objects("-tl", "--all-netns")}
+        self.assertLessEqual(here, everywhere)
+
+    def test_an_unknown_field_is_a_usage_error(self):
+        for option in ("--columns", "--sort", "--group-by"):
+            ended = run([SOCKTRACE, "ss"], [option, "nonsense"])
+            self.assertEqual(ended.returncode, 2)
+            self.assertIn("lport", ended.stderr)
+
+    def test_an_unknown_namespace_prints_no_table(self):
+        ended = run([SOCKTRACE, "ss"], ["-N", "no-such-namespace"])
+        self.assertNotEqual(ended.returncode, 0)
+        self.assertEqual(ended.stdout, "")
+
+    def test_no_line_is_wider_than_the_terminal(self):
+        for width in (40, 80, 120, 200):
+            for words in (["-tanp"], ["-tanoemip"], ["-xaemp"], ["-0anebm"], ["-a"]):
+                with self.subTest(f"{width}: {' '.join(words)}"):
+                    lines = on_terminal(width, [SOCKTRACE, "ss", *words])
+                    self.assertGreater(len(lines), 5)
+                    items = [line for line in lines if len(line) > width]
+                    # An address or a single item that is wider than the terminal cannot be broken.
+                    self.assertEqual([line for line in items if len(line.split()) > 3], [])
+
+
+def on_terminal(width, command):
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=slave, stderr=subprocess.DEVNULL)
+    os.close(slave)
+    text = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:  # EIO: the other end is closed
+            break
+        if not part:
+            break
+        text += part
+    os.close(master)
+    process.wait(timeout=60)
+    return text.decode("utf-8").replace("\r\n", "\n").splitlines()
 
 
 class CommandLine(unittest.TestCase):

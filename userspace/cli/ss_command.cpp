@@ -1,7 +1,10 @@
+#include <dirent.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -19,9 +22,28 @@
 namespace socktrace::cli {
 namespace {
 
+// The names of a process's threads by id, highest first; of the process alone when it is gone.
+std::vector<std::pair<uint32_t, std::string>> threads_of(const Process& process) {
+  const std::string directory = "/proc/" + std::to_string(process.pid) + "/task/";
+  std::vector<std::pair<uint32_t, std::string>> threads;
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(opendir(directory.c_str()), closedir);
+  while (const dirent* entry = stream ? readdir(stream.get()) : nullptr) {
+    const auto tid = static_cast<uint32_t>(std::strtoul(entry->d_name, nullptr, 10));
+    if (tid == 0) continue;
+    std::ifstream file(directory + entry->d_name + "/comm");
+    std::string name(std::istreambuf_iterator<char>(file), {});
+    if (name.ends_with('\n')) name.pop_back();
+    threads.emplace_back(tid, name.empty() ? process.name : name);
+  }
+  if (threads.empty()) threads.emplace_back(process.pid, process.name);
+  return threads;
+}
+
 // Scans for owners when the first socket asks for them: a table without rows costs no scan.
 class LazyOwners {
  public:
+  explicit LazyOwners(bool threads) : with_threads_(threads) {}
+
   void add_to(Socket& socket) {
     if (socket.inode == 0) return;
     if (!owners_) owners_ = scan();
@@ -29,9 +51,30 @@ class LazyOwners {
     source::attribute(socket, *owners_,
                       [this](const source::SocketHolder& holder) { return process(holder); });
     socket.options = options;
+    if (with_threads_) expand_threads(socket);
   }
 
  private:
+  // One owner for each thread: threads share their descriptors, unless they were made with separate ones.
+  void expand_threads(Socket& socket) {
+    std::vector<Owner> expanded;
+    for (const Owner& owner : socket.owners) {
+      auto [known, is_new] = threads_.try_emplace(owner.process.get());
+      if (is_new)
+        for (const auto& [tid, name] : threads_of(*owner.process)) {
+          auto thread = std::make_shared<Process>(*owner.process);
+          thread->name = name;
+          known->second.emplace_back(tid, std::move(thread));
+        }
+      for (const auto& [tid, thread] : known->second) {
+        expanded.push_back(owner);
+        expanded.back().process = thread;
+        expanded.back().tid = tid;
+      }
+    }
+    socket.owners = std::move(expanded);
+  }
+
   static source::OwnerMap scan() {
     Result<sys::Procfs> procfs = sys::Procfs::open();
     if (procfs) {
@@ -57,6 +100,8 @@ class LazyOwners {
 
   std::optional<source::OwnerMap> owners_;
   std::unordered_map<const source::SocketHolder*, ProcessRef> processes_;
+  std::unordered_map<const Process*, std::vector<std::pair<uint32_t, ProcessRef>>> threads_;
+  bool with_threads_;
 };
 
 uint32_t terminal_width() {
@@ -86,7 +131,7 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
 
   Output output;
   std::optional<Error> failure;
-  LazyOwners owners;
+  LazyOwners owners(options.show.threads);
   SsEdges edges;
   if (!options.filter.empty())
     edges.matches = [&](const Socket& socket) { return filter->matches(socket, {}); };

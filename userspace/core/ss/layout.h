@@ -11,6 +11,8 @@
 
 namespace socktrace::ss {
 
+struct GridRow;
+
 // Which columns there are, and where they go.
 struct LayoutOptions {
   bool header = true;
@@ -52,9 +54,8 @@ class Layout {
   [[nodiscard]] bool visible(size_t column) const;
   void begin_section();
   bool render();
-  void render_cells(std::string_view text, const Cells& cells);
-  void append_cell(size_t column, std::string_view cell, size_t& blanks);
-  void append_wrapped(std::string_view rest, size_t used);
+  [[nodiscard]] GridRow grid() const;
+  void append(const GridRow& row);
   bool flush();
 
   LayoutOptions options_;

@@ -85,7 +85,7 @@ void append_tipc_rest(std::string& out, const Row& row, const Show& show) {
 
 }  // namespace
 
-// The order of ss: highest pid first, and of one process the highest descriptor first.
+// The order of ss: highest pid first, of one process the highest thread, of that the highest descriptor.
 void append_users(std::string& out, const Socket& socket, const Show& show) {
   if (socket.owners.empty()) return;
   out += " users:(";
@@ -97,7 +97,8 @@ void append_users(std::string& out, const Socket& socket, const Show& show) {
   std::vector<const Owner*> owners;
   for (const Owner& owner : socket.owners) owners.push_back(&owner);
   std::stable_sort(owners.begin(), owners.end(), [](const Owner* a, const Owner* b) {
-    return a->process->pid != b->process->pid ? a->process->pid > b->process->pid : a->fd > b->fd;
+    if (a->process->pid != b->process->pid) return a->process->pid > b->process->pid;
+    return a->tid != b->tid ? a->tid > b->tid : a->fd > b->fd;
   });
   for (size_t i = 0; i < owners.size(); ++i) {
     if (i) out += ',';
