@@ -16,17 +16,19 @@
 #endif
 
 enum st_kind {
-	ST_STATE = 1,	     /* tp_btf/inet_sock_set_state: old_state -> new_state; stats when new_state is CLOSE */
+	ST_STATE = 1,	     /* tp_btf/inet_sock_set_state: old_state -> new_state. When a TCP connection goes to CLOSE: stats, and
+				its sk_err in head.error (0 for an orderly end). LISTEN -> SYN_RECV is left out: the child follows */
 	ST_DESTROY = 2,	     /* tp_btf/tcp_destroy_sock: a full TCP socket that still held a port is gone */
-	ST_ERROR = 3,	     /* tp_btf/inet_sk_error_report with error != 0 (5.14): why the next CLOSE happens */
+	ST_ERROR = 3,	     /* tp_btf/inet_sk_error_report with error != 0 (5.14); after the CLOSE that a reset causes; UDP: ICMP errors */
 	ST_CREATE = 4,	     /* cgroup/sock_create of a raw or ping socket (visible at once, without a bind) */
-	ST_RELEASE = 5,	     /* cgroup/sock_release: the last descriptor of an inet socket was closed; task = closer */
+	ST_RELEASE = 5,	     /* cgroup/sock_release: the last descriptor of an inet socket was closed; task = closer, left out when a
+				kernel thread dropped it. Comes before the transitions it causes. uid, inode and options are not read */
 	ST_BIND_ATTEMPT = 6, /* cgroup/bind4,6 outside a traced bind(): requested address; ST_BIND_OK follows or not */
 	ST_BIND_OK = 7,	     /* cgroup/post_bind4,6 outside a traced bind(): the real port */
 	ST_BIND = 8,	     /* bind() returned: error 0 with the real port, or errno with the requested address; task.fd */
 	ST_LISTEN = 9,	     /* listen() returned on an inet socket: error 0 or errno; task.fd; backlog as given */
 	ST_ACCEPT = 10,	     /* accept() returned a child: its cookie and address, task.fd is the new descriptor */
-	ST_CONNECT = 11,     /* connect() on a datagram or raw socket; local port known when ST_F_RESULT is set */
+	ST_CONNECT = 11,     /* connect() on a datagram socket; local port known when ST_F_RESULT is set and error is 0 */
 	ST_SEND = 12,	     /* first send on an unconnected datagram socket: local port known */
 };
 
@@ -67,7 +69,7 @@ struct st_sock {
 	__u8 family;	/* AF_INET, AF_INET6 */
 	__u8 type;	/* SOCK_*; 0 unknown */
 	__u8 old_state;	/* TCP_*: 1 ESTABLISHED ... 11 CLOSING */
-	__u8 new_state;
+	__u8 new_state;	/* other kinds than ST_STATE: the state at that time, and old_state is 0 */
 	__u8 mini_state; /* with ST_F_MINI: TCP_TIME_WAIT or TCP_FIN_WAIT2 */
 	__u8 options;	/* enum st_option */
 	__u32 ifindex;	/* sk_bound_dev_if */
@@ -88,8 +90,8 @@ struct st_task {
 };
 
 struct st_stats {
-	__u64 bytes_received;
-	__u64 bytes_sent;	/* acknowledged by the peer where the kernel counts it, without retransmissions */
+	__u64 bytes_received;	/* without SYN and FIN */
+	__u64 bytes_sent;	/* acknowledged by the peer, without retransmissions; exact after an orderly end, else within 1 */
 	__u32 srtt_us;
 	__u32 retransmits;	/* segments retransmitted */
 };

@@ -46,7 +46,7 @@ static __always_inline void st_bind_attempt(struct bpf_sock_addr *ctx, const int
 	record = st_reserve(sizeof(*record), ST_BIND_ATTEMPT, ST_F_TASK);
 	if (!record)
 		return;
-	st_fill_head(&record->head, &record->sock, ctx, ctx->sk, true);
+	st_fill_head(&record->head, &record->sock, ctx, ctx->sk);
 	st_fill_requested(&record->sock, ctx, family);
 	st_fill_task(&record->task, -1);
 	st_submit(record, true);
@@ -85,7 +85,7 @@ static __always_inline void st_bound(struct bpf_sock *ctx, const int family)
 	record = st_reserve(sizeof(*record), ST_BIND_OK, ST_F_TASK);
 	if (!record)
 		return;
-	st_fill_head(&record->head, &record->sock, ctx, ctx, true);
+	st_fill_head(&record->head, &record->sock, ctx, ctx);
 	st_fill_bound(&record->sock, ctx, family);
 	st_fill_task(&record->task, -1);
 	st_submit(record, false);

@@ -43,7 +43,7 @@ static __always_inline void st_connect(struct bpf_sock_addr *ctx, const int fami
 	record = st_reserve(sizeof(*record), ST_CONNECT, ST_F_TASK);
 	if (!record)
 		return;
-	st_fill_head(&record->head, &record->sock, ctx, ctx->sk, true);
+	st_fill_head(&record->head, &record->sock, ctx, ctx->sk);
 	st_fill_peer(&record->sock, ctx, family);
 	st_fill_task(&record->task, -1);
 	st_submit(record, false);
@@ -66,7 +66,7 @@ static __always_inline void st_send(struct bpf_sock_addr *ctx, const int family)
 	record = st_reserve(sizeof(*record), ST_SEND, ST_F_TASK);
 	if (!record)
 		return;
-	st_fill_head(&record->head, &record->sock, ctx, sk, true);
+	st_fill_head(&record->head, &record->sock, ctx, sk);
 	st_fill_peer(&record->sock, ctx, family);
 	record->sock.lport = sk->src_port;
 	st_fill_task(&record->task, -1);

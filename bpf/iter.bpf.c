@@ -35,7 +35,7 @@ static __always_inline void st_write_direct(struct seq_file *seq, struct st_open
 	out->family = sk->__sk_common.skc_family;
 	out->protocol = sk->sk_protocol;
 	if (out->family == AF_INET || out->family == AF_INET6)
-		out->options = st_options(&sk->__sk_common);
+		out->options = st_options(&sk->__sk_common) | st_lock_option(sk);
 	bpf_seq_write(seq, out, sizeof(*out));
 }
 
@@ -50,7 +50,7 @@ static __always_inline void st_write_probed(struct seq_file *seq, struct st_open
 	if (BPF_CORE_READ(socket, file) != file)
 		return;
 	sk = BPF_CORE_READ(socket, sk);
-	if (!sk || !st_fill_probed(&fields, &out->cookie, &out->netns, sk, true))
+	if (!sk || !st_fill_probed(&fields, &out->cookie, &out->netns, sk))
 		return;
 	out->type = BPF_CORE_READ(socket, type);
 	out->family = fields.family;

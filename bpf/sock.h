@@ -10,6 +10,7 @@
 #include <bpf/bpf_endian.h>
 #include "maps.h"
 
+/* Without SOCK_BINDPORT_LOCK, which is not in sock_common. */
 static __always_inline __u8 st_options(const struct sock_common *common)
 {
 	__u8 options = ST_O_KNOWN;
@@ -47,11 +48,17 @@ static __always_inline void st_fill_common(struct st_sock *out, const struct soc
 	out->options = st_options(common);
 }
 
-/* Everything about a socket that a tp_btf program got as its argument, but its cookie. */
-static __always_inline void st_fill_direct(struct st_sock *out, const struct sock *sk)
+static __always_inline __u8 st_lock_option(const struct sock *sk)
 {
 	const struct sock___userlocks *locks = (const void *)sk;
 
+	return BPF_CORE_READ_BITFIELD(locks, sk_userlocks) & SOCK_BINDPORT_LOCK ? ST_O_PORT_LOCKED
+										: 0;
+}
+
+/* Everything about a socket that a tp_btf program got as its argument, but its cookie. */
+static __always_inline void st_fill_direct(struct st_sock *out, const struct sock *sk)
+{
 	st_fill_common(out, &sk->__sk_common);
 	out->protocol = sk->sk_protocol;
 	out->type = sk->sk_type;
@@ -59,8 +66,7 @@ static __always_inline void st_fill_direct(struct st_sock *out, const struct soc
 	out->uid = sk->sk_uid.val;
 	/* NULL along the way (no descriptor yet, or no more) reads as 0: BTF loads do not fault. */
 	out->inode = sk->sk_socket->file->f_inode->i_ino;
-	if (BPF_CORE_READ_BITFIELD(locks, sk_userlocks) & SOCK_BINDPORT_LOCK)
-		out->options |= ST_O_PORT_LOCKED;
+	out->options |= st_lock_option(sk);
 }
 
 static __always_inline __u64 st_cookie_direct(struct sock *sk)
@@ -118,13 +124,12 @@ static __always_inline __u32 st_inode_probed(const struct sock *sk)
 }
 
 /*
- * The same by address. `deep` also follows pointers for uid, inode and protocol. False when the
- * memory could not be read: then nothing has been written.
+ * Addresses, ports, state, options and namespace, by address. Returns whether the memory could be
+ * read; if not, nothing has been written.
  */
-static __always_inline bool st_fill_probed(struct st_sock *out, __u64 *cookie, __u32 *netns,
-					   const struct sock *sk, const bool deep)
+static __always_inline bool st_fill_shallow(struct st_sock *out, __u64 *cookie, __u32 *netns,
+					    const struct sock *sk)
 {
-	const struct sock___userlocks *locks = (const void *)sk;
 	struct st_common_copy copy = {};
 	const struct sock_common *common = (const void *)&copy;
 
@@ -134,8 +139,17 @@ static __always_inline bool st_fill_probed(struct st_sock *out, __u64 *cookie, _
 	if (!*cookie)
 		*cookie = common->skc_cookie.counter;
 	*netns = BPF_CORE_READ(common->skc_net.net, ns.inum);
-	if (!deep)
-		return true;
+	return true;
+}
+
+/* All that st_fill_direct() fills, by address. */
+static __always_inline bool st_fill_probed(struct st_sock *out, __u64 *cookie, __u32 *netns,
+					   const struct sock *sk)
+{
+	const struct sock___userlocks *locks = (const void *)sk;
+
+	if (!st_fill_shallow(out, cookie, netns, sk))
+		return false;
 	out->protocol = BPF_CORE_READ(sk, sk_protocol);
 	out->type = BPF_CORE_READ(sk, sk_type);
 	out->mark = BPF_CORE_READ(sk, sk_mark);

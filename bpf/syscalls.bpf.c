@@ -12,11 +12,20 @@
 #include "sock.h"
 #include "task.h"
 
-/* The socket behind a descriptor of the current process, or 0. */
+static __always_inline struct fdtable *st_descriptors(void)
+{
+	struct task_struct *task;
+
+	if (st_config.features & ST_CFG_TASK_BTF)
+		return bpf_get_current_task_btf()->files->fdt;
+	task = (struct task_struct *)bpf_get_current_task();
+	return BPF_CORE_READ(task, files, fdt);
+}
+
+/* The socket behind a descriptor of the current process, or NULL. */
 static __always_inline const struct sock *st_sock_of(int fd)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct fdtable *table = st_descriptors();
 	struct file **slots = BPF_CORE_READ(table, fd);
 	struct socket *socket;
 	struct file *file = NULL;
@@ -65,7 +74,7 @@ static __always_inline struct st_with_task *st_result(__u8 kind, long result, in
 static __always_inline void st_fill_at(struct st_with_task *record, const struct sock *sk)
 {
 	record->head.sk = (__u64)sk;
-	st_fill_probed(&record->sock, &record->head.cookie, &record->head.netns, sk, true);
+	st_fill_probed(&record->sock, &record->head.cookie, &record->head.netns, sk);
 }
 
 static __always_inline void st_take(struct st_with_task *record, const struct st_call *call)

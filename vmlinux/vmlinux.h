@@ -102,6 +102,14 @@ struct bpf_sock_addr {
 	} __attribute__((aligned(8)));
 };
 
+struct bpf_sock_ops {
+	__u32 op;
+};
+
+enum {
+	BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB = 5,
+};
+
 struct bpf_iter_meta {
 	union {
 		struct seq_file *seq;
@@ -145,7 +153,6 @@ enum {
 enum {
 	IPPROTO_ICMP = 1,
 	IPPROTO_TCP = 6,
-	IPPROTO_ICMPV6 = 58,
 	IPPROTO_MPTCP = 262,
 };
 
@@ -199,6 +206,10 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct nsproxy {
+	struct net *net_ns;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int tgid;
@@ -207,6 +218,7 @@ struct task_struct {
 	char comm[16];
 	const struct cred *cred;
 	struct files_struct *files;
+	struct nsproxy *nsproxy;
 };
 
 /* Sockets */

@@ -13,6 +13,8 @@
 
 namespace socktrace::test {
 
+inline constexpr uint16_t kPort = 18080;  // free: every test has a namespace of its own
+
 // A socket of the test; every call that must not fail ends the test when it does.
 class TestSocket {
  public:
@@ -37,6 +39,9 @@ class TestSocket {
   int family_;
 };
 
+// By uname(): what a kernel is too old for is expected to be missing, and on a newer one it is a failure.
+bool kernel_is_before(int major, int minor);
+
 // A tracer on the whole host, and a network namespace of the test's own with loopback up, so that its records
 // are told from everybody else's by their namespace.
 class ProbeTest : public testing::Test {
@@ -44,12 +49,15 @@ class ProbeTest : public testing::Test {
   void SetUp() override;
 
   void attach(probe::Options options = {});
-  // Drains until `done` says that everything waited for has arrived; fails after five seconds.
+  // Drains until `done` says that everything waited for has arrived; throws after five seconds.
   void collect(const std::function<bool()>& done);
   // Drains what there is.
   void drain();
   // Records of this namespace, of one kind, in order.
   [[nodiscard]] std::vector<Record> of(RecordKind kind) const;
+  // The first and last of them; throw when there is none.
+  [[nodiscard]] Record first(RecordKind kind) const { return of(kind).at(0); }
+  [[nodiscard]] Record last(RecordKind kind) const { return of(kind).at(of(kind).size() - 1); }
   // Records of one socket as "close>syn_sent established>..." for ST_STATE and the kind's name otherwise.
   [[nodiscard]] std::string story(uint64_t cookie) const;
 

@@ -56,6 +56,12 @@ TEST_F(NetnsTest, InsideANamedNamespaceTheHostsIsCalledInit) {
   EXPECT_EQ(names(collect("1 1 0:4 net:[400] /run/netns/blue rw - nsfs nsfs rw\n", 400)), "400= 300=init ");
 }
 
+TEST_F(NetnsTest, TheInitialNamespaceIsKnownByItsFixedNumber) {
+  process(40, 400);
+  process(50, 4026531833);
+  EXPECT_EQ(names(collect("", 400)), "400= 4026531833=init ");
+}
+
 TEST_F(NetnsTest, ReusedPidDoesNotLendItsName) {
   process(1, 300);
   process(20, 200, "/system.slice/first.service");
@@ -66,7 +72,7 @@ TEST_F(NetnsTest, ReusedPidDoesNotLendItsName) {
 }
 
 TEST_F(NetnsTest, NumberOfPathsIsBounded) {
-  for (uint32_t pid = 1; pid <= 50; ++pid) process(pid, 300);
+  for (uint32_t pid = 1; pid <= 9; ++pid) process(pid, 300);
   const auto list = collect("", 300);
   ASSERT_EQ(list.size(), 1U);
   EXPECT_EQ(list[0].paths.size(), 4U);

@@ -85,7 +85,7 @@ TEST(Owners, MptcpSubflowIsFoundByTheInodeOfItsSocket) {
 
 TEST(Owners, WithoutCookiesTheInodeIsEnough) {
   OwnerMap owners;
-  owners.add({10, 1, {'a'}}, std::vector<sys::SocketDescriptor>{{3, 700}, {4, 701}});
+  owners.add({10, 1, {'a'}}, std::vector<SocketDescriptor>{{3, 700}, {4, 701}});
   owners.add({11, 1, {'b'}}, {});
   owners.seal();
   EXPECT_EQ(text(owners, owners.find(700, 99)), "10/3");
@@ -212,6 +212,25 @@ TEST(Owners, ScanReadsAFakeProc) {
   EXPECT_EQ(owners->holder(found[1]).comm(), "we) b\x1b[0m");
   EXPECT_EQ(owners->holder(found[1]).start_ns + static_cast<uint64_t>(sys::boottime_shift_ns()),
             5'000'000'000U);
+}
+
+TEST(Owners, ScanSharesLargeProcessesAmongThreads) {
+  test::TempTree tree;
+  for (int fd = 0; fd < 1100; ++fd) {
+    tree.link("30/fd/" + std::to_string(fd),
+              fd % 2 == 0 ? "socket:[" + std::to_string(9000 + fd) + "]" : "pipe:[1]");
+  }
+  tree.file("30/stat", "30 (big) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 500 0\n")
+      .file("31/stat", "31 (small) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 500 0\n")
+      .link("31/fd/9", "socket:[9000]");
+  for (const unsigned threads : {1U, 3U}) {
+    const auto owners = scan_owners(*sys::Procfs::open(tree.root().c_str()), threads);
+    ASSERT_TRUE(owners);
+    EXPECT_EQ(owners->size(), 551U);
+    EXPECT_EQ(text(*owners, owners->find(9000, 0)), "30/0 31/9");
+    EXPECT_EQ(text(*owners, owners->find(9000 + 1098, 0)), "30/1098");
+    EXPECT_EQ(text(*owners, owners->find(9001, 0)), "");
+  }
 }
 
 TEST(Owners, ScanCountsProcessesItMayNotRead) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -103,13 +104,15 @@ TEST_F(ProcfsTree, ListsSocketDescriptorsOnly) {
       .link("7/fd/17", "socket:[4100]");
   const auto process = open().process(7);
   ASSERT_TRUE(process);
-  std::vector<SocketDescriptor> sockets;
-  ASSERT_TRUE(process->append_sockets(sockets));
-  std::sort(sockets.begin(), sockets.end(), [](auto& a, auto& b) { return a.fd < b.fd; });
-  ASSERT_EQ(sockets.size(), 2U);
-  EXPECT_EQ(sockets[0].fd, 3);
-  EXPECT_EQ(sockets[0].inode, 4099U);
-  EXPECT_EQ(sockets[1].fd, 17);
+  const auto fds = process->descriptors();
+  ASSERT_TRUE(fds);
+  EXPECT_EQ(fds->list().value(), (std::vector<int32_t>{0, 3, 4, 5, 17}));
+  EXPECT_EQ(fds->socket_inode(3).value(), 4099U);
+  EXPECT_EQ(fds->socket_inode(17).value(), 4100U);
+  for (const int32_t other : {0, 4, 5}) EXPECT_EQ(fds->socket_inode(other).value(), 0U) << other;
+  const auto closed = fds->socket_inode(6);
+  ASSERT_FALSE(closed);
+  EXPECT_TRUE(is_gone(closed.error()));
 }
 
 TEST_F(ProcfsTree, TellsGoneFromDenied) {
@@ -147,13 +150,14 @@ TEST(Procfs, SeesItsOwnSockets) {
   ASSERT_TRUE(procfs);
   const auto self = procfs->process(static_cast<uint32_t>(getpid()));
   ASSERT_TRUE(self);
-  std::vector<SocketDescriptor> sockets;
-  ASSERT_TRUE(self->append_sockets(sockets));
-  const auto holds = [&](int fd) {
-    return std::any_of(sockets.begin(), sockets.end(), [&](auto& socket) { return socket.fd == fd; });
-  };
-  EXPECT_TRUE(holds(pair[0]));
-  EXPECT_TRUE(holds(pair[1]));
+  const auto fds = self->descriptors();
+  ASSERT_TRUE(fds);
+  struct stat status {};
+  ASSERT_EQ(fstat(pair[1], &status), 0);
+  EXPECT_EQ(fds->socket_inode(pair[1]).value(), status.st_ino);
+  const auto list = fds->list();
+  ASSERT_TRUE(list);
+  EXPECT_TRUE(std::binary_search(list->begin(), list->end(), pair[0]));
   const auto stat = self->stat();
   ASSERT_TRUE(stat);
   EXPECT_GT(self->start_ns(*stat), 0U);

@@ -1,6 +1,6 @@
 #include "cli/selection.h"
 
-#include "core/filter/filter.h"
+#include "cli/filter_names.h"
 
 namespace socktrace::cli {
 
@@ -19,7 +19,7 @@ Result<Selection> Selection::from(const TraceOptions& options) {
   selection.ipv4_ = options.ipv4 || !options.ipv6;
   selection.ipv6_ = options.ipv6 || !options.ipv4;
 
-  Result<Filter> filter = Filter::parse(options.filter, FilterOptions::system());
+  Result<Filter> filter = Filter::parse(options.filter, system_filter_options());
   if (!filter) return std::move(filter.error());
   selection.filter_ = std::move(*filter);
   for (const std::string& word : options.filter) {

@@ -8,13 +8,18 @@
 #include <vector>
 
 #include "cli/exit_code.h"
+#include "cli/log_header.h"
+#include "cli/ss_names.h"
 #include "cli/table_text.h"
-#include "diagnose/explain.h"
+#include "diagnose/failed_call.h"
 #include "source/dump.h"
 #include "source/owners.h"
 #include "sys/clock.h"
+#include "sys/event_loop.h"
 #include "sys/mounts.h"
 #include "sys/netns.h"
+#include "sys/signals.h"
+#include "sys/terminal.h"
 
 namespace socktrace::cli {
 namespace {
@@ -26,14 +31,22 @@ probe::BindResult bind_result(const std::string& name) {
   return probe::BindResult::automatic;
 }
 
+sink::Moment now() {
+  const uint64_t boottime_ns = sys::boottime_ns();
+  return {boottime_ns, sys::measure_wall_clock().realtime_ns(boottime_ns)};
+}
+
 }  // namespace
 
-Session::Session(const TraceOptions& options, Selection selection, source::Live live, sys::Procfs procfs, uint32_t netns)
+Session::Session(const TraceOptions& options, Selection selection, sys::Signals signals, source::Live live,
+                 sys::Procfs procfs, uint32_t netns)
     : options_(options),
       selection_(std::move(selection)),
+      signals_(std::move(signals)),
       live_(std::move(live)),
       netns_(netns),
       processes_(std::move(procfs)),
+      names_(system_names()),
       tracker_(
           table_, [this](const Task& task) { return processes_.find(task); },
           [this](Event&& event) { on_event(std::move(event)); }),
@@ -43,14 +56,9 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   Result<Selection> selection = Selection::from(options);
   if (!selection) return std::move(selection.error());
 
-  // The log first: a path that cannot be written must not be noticed after tracing has begun.
-  std::optional<TraceLog> log;
-  if (!options.log.empty()) {
-    Result<TraceLog> opened = TraceLog::open(options.log, selection->text());
-    if (!opened) return std::move(opened.error());
-    log = std::move(*opened);
-  }
-
+  // A Ctrl-C from here on ends the run in order.
+  Result<sys::Signals> signals = sys::Signals::block({SIGINT, SIGTERM, SIGHUP, SIGUSR1});
+  if (!signals) return std::move(signals.error());
   const Result<uint32_t> netns = sys::current_netns();
   if (!netns) return Error(netns.error());
   Result<sys::Procfs> procfs = sys::Procfs::open();
@@ -67,26 +75,54 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   if (!attached) return std::move(attached.error());
 
   std::unique_ptr<Session> session(
-      new Session(options, std::move(*selection), std::move(*attached), std::move(*procfs), *netns));
-  if (!cgroup) session->missing_ = cgroup.error().message;
-  session->log_ = std::move(log);
+      new Session(options, std::move(*selection), std::move(*signals), std::move(*attached), std::move(*procfs), *netns));
+  if (!cgroup) session->no_cgroup_ = cgroup.error().message;
   if (Result<void> ready = session->begin(); !ready) return std::move(ready.error());
   return session;
 }
 
-Result<void> Session::begin() {
-  style_ = {.utc = options_.utc, .color = use_color(options_.color), .own_netns = netns_};
-  if (options_.json) {
-    json_.emplace(output_.buffer(), selection_.text());
+Result<void> Session::open_logs() {
+  sink::LogFileOptions options;
+  options.header = make_log_header(selection_.text(), live_.tracer().hooks());
+  sink::LogFileHooks hooks;
+  hooks.warn = [this](const std::string& message) { say(message); };
+  // What --log and --json record of the table is what trace mode would list.
+  hooks.sockets = [this](const sink::SocketVisitor& visit) {
+    table_.for_each([&](const Socket& row) {
+      if (selection_.lists(row)) visit(row);
+    });
+  };
+  if (!options_.log.empty()) {
+    options.path = options_.log;
+    auto log = sink::LogFile::open(options, hooks, now());
+    if (!log) return std::move(log.error());
+    log_ = std::move(*log);
   }
+  if (options_.json) {
+    options.path = "-";
+    if (options_.no_table) hooks.sockets = nullptr;
+    auto json = sink::LogFile::open(options, hooks, now());
+    if (!json) return std::move(json.error());
+    json_ = std::move(*json);
+  }
+  return {};
+}
+
+Result<void> Session::begin() {
+  const Result<sys::ColorMode> color = sys::parse_color_mode(options_.color);
+  if (!color) return Error(color.error());
+  style_ = {.utc = options_.utc, .color = sys::use_color(*color, sys::color_inputs(STDOUT_FILENO)), .own_netns = netns_};
+
   Result<ReconcileCounts> counts = compare_with_kernel(false);
   if (!counts) return std::move(counts.error());
-  print_table("start");
-  if (log_) log_->keyframe(table_, selection_, "start");
-  snapshot_done_ = true;
-  // What happened during the dump is news.
+  if (Result<void> opened = open_logs(); !opened) return opened;  // each begins with the table
+  if (!json_ && !options_.no_table) print_table();
+  started_ = true;
+  // What happened while the dump was read is news.
   Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); });
   if (!released) return released;
+  if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
+  if (!options_.quiet && !options_.once) say_ready();
   return {};
 }
 
@@ -134,23 +170,128 @@ Result<ReconcileCounts> Session::compare_with_kernel(bool resync) {
 }
 
 void Session::explain(Event& event) const {
-  std::vector<const Socket*> candidates;
-  table_.for_each([&](const Socket& row) {
-    if (row.netns == event.socket.netns && row.local.port == event.socket.local.port) candidates.push_back(&row);
-  });
-  event.conflicts = diagnose::explain_failure(event, candidates);
+  const Result<diagnose::HostFacts> facts = diagnose::read_host_facts();
+  event.conflicts = diagnose::explain_failed_call(event, table_, facts ? *facts : diagnose::HostFacts{});
 }
 
 void Session::on_event(Event&& event) {
-  if (!snapshot_done_) return;  // the first snapshot is shown as the table
+  if (!started_) return;
   if (event.kind == EventKind::bind_failed || event.kind == EventKind::listen_failed) explain(event);
   if (!selection_.tells(event)) return;
   ++events_;
+  if (log_) log_->add(event);
   if (json_)
-    json_->event(output_.buffer(), event);
+    json_->add(event);
   else
     sink::append_event_line(output_.buffer(), event, clock_, style_);
-  if (log_) log_->event(event);
+}
+
+void Session::say(std::string_view message) const { std::fprintf(stderr, "socktrace: %.*s\n", static_cast<int>(message.size()), message.data()); }
+
+void Session::say_ready() const {
+  const std::vector<probe::Hook>& hooks = live_.tracer().hooks();
+  const auto attached = std::count_if(hooks.begin(), hooks.end(), [](const probe::Hook& hook) { return hook.attached; });
+  std::string message = fmt::format("ready: {} of {} hooks", attached, hooks.size());
+  const std::vector<std::string> costs = live_.costs();
+  for (size_t i = 0; i < costs.size(); ++i) message += (i == 0 ? "; off: " : ", ") + costs[i];
+  if (!no_cgroup_.empty()) message += " (" + no_cgroup_ + ")";
+  say(message);
+  if (!options_.verbose) return;
+  for (const probe::Hook& hook : hooks)
+    say(hook.attached ? fmt::format("hook {}: attached", hook.name)
+                      : fmt::format("hook {}: off: {}; {}", hook.name, hook.error.empty() ? "not asked for" : hook.error, hook.cost));
+}
+
+size_t Session::print_table() {
+  const std::vector<const Socket*> rows = ordered_rows(table_, [this](const Socket& row) { return selection_.lists(row); });
+  append_table(output_.buffer(), rows, names_,
+               {.header = !options_.no_header,
+                .numeric = !options_.names,
+                .width = static_cast<uint32_t>(sys::is_terminal(STDOUT_FILENO) ? sys::terminal_width(STDOUT_FILENO).value_or(0) : 0)});
+  return rows.size();
+}
+
+Result<void> Session::table_on_demand() {
+  Result<ReconcileCounts> counts = compare_with_kernel(true);
+  if (!counts) return std::move(counts.error());
+  if (Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); }); !released) return released;
+  const sink::Moment moment = now();
+  if (log_) log_->keyframe("request", moment);
+  if (json_) json_->keyframe("request", moment);
+  const size_t listed = json_ ? table_.size() : print_table();
+  if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
+  say(fmt::format("{} of {} sockets listed; compared with the kernel: {} missing, {} ghosts, {} wrong", listed,
+                  table_.size(), counts->missing, counts->ghosts, counts->wrong_state + counts->wrong_owner));
+  return {};
+}
+
+Result<void> Session::notice_loss() {
+  const uint64_t lost = live_.tracer().counters().lost;
+  if (lost == lost_) return {};
+  const LogLoss loss{.time_ns = sys::boottime_ns(), .where = "ringbuf", .count = lost - lost_};
+  if (log_) log_->add(loss);
+  if (json_) json_->add(loss);
+  say(fmt::format("{} events lost; comparing the table with the kernel", loss.count));
+  lost_ = lost;
+  Result<ReconcileCounts> counts = compare_with_kernel(true);
+  if (!counts) return std::move(counts.error());
+  return live_.release([this](const Record& record) { tracker_.apply(record); });
+}
+
+Result<bool> Session::pump() {
+  const uint64_t now_ns = sys::boottime_ns();
+  Result<size_t> drained = live_.drain([this](const Record& record) { tracker_.apply(record); });
+  if (!drained) return std::move(drained.error());
+  tracker_.tick(now_ns);
+  if (Result<void> noticed = notice_loss(); !noticed) return std::move(noticed.error());
+  return flush();
+}
+
+Result<bool> Session::flush() {
+  const sink::Moment moment = now();
+  if (log_) log_->flush(moment);
+  if (!json_) return output_.flush();
+  json_->flush(moment);
+  return json_->last_error() != EPIPE && json_->last_error() != EIO;
+}
+
+Result<int> Session::run() {
+  Result<sys::EventLoop> loop = sys::EventLoop::create();
+  if (!loop) return std::move(loop.error());
+  bool stop = options_.once;
+  std::optional<Error> failure;
+  (void)loop->add(signals_.fd(), [&] {
+    while (const std::optional<int> signal = signals_.next()) {
+      if (*signal == SIGINT || *signal == SIGTERM) stop = true;
+      if (*signal == SIGHUP && log_)
+        if (Result<void> reopened = log_->reopen(now()); !reopened) say(reopened.error().message);
+      if (*signal == SIGUSR1)
+        if (Result<void> printed = table_on_demand(); !printed) failure = std::move(printed.error());
+    }
+  });
+  (void)loop->add(live_.tracer().fd(), [] {});  // pump() follows every wait
+  std::optional<sys::Timer> deadline;
+  if (options_.duration_ns != 0) {
+    Result<sys::Timer> timer = sys::Timer::start(options_.duration_ns, 0);
+    if (!timer) return std::move(timer.error());
+    deadline = std::move(*timer);
+    (void)loop->add(deadline->fd(), [&] { stop = true; });
+  }
+
+  while (!stop && !failure) {
+    constexpr int kDrainEvery_ms = 20;
+    if (Result<void> waited = loop->wait(kDrainEvery_ms); !waited) return std::move(waited.error());
+    Result<bool> pumped = pump();
+    if (!pumped) return std::move(pumped.error());
+    if (!*pumped) break;  // nobody reads any more
+  }
+  if (failure) return std::move(*failure);
+  Result<bool> pumped = pump();
+  if (!pumped) return std::move(pumped.error());
+  if (log_) log_->close(now());
+  if (json_) json_->close(now());
+  if (!options_.quiet && !options_.once) say(fmt::format("{} events, {} lost", events_, lost_));
+  return options_.strict && lost_ > 0 ? kLost : kOk;
 }
 
 }  // namespace socktrace::cli

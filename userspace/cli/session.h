@@ -8,8 +8,8 @@
 #include "cli/output.h"
 #include "cli/selection.h"
 #include "cli/trace_options.h"
-#include "core/log/encode.h"
 #include "core/result.h"
+#include "core/ss/names.h"
 #include "core/table.h"
 #include "core/time.h"
 #include "core/tracker/tracker.h"
@@ -17,48 +17,55 @@
 #include "sink/event_line.h"
 #include "sink/log_file.h"
 #include "source/live.h"
+#include "sys/signals.h"
 
 namespace socktrace::cli {
 
 // One run of trace mode: the kernel's hooks, the table, and where the events go.
 class Session {
  public:
-  // Attaches the hooks, takes the snapshot and prints the table. What is missing on this host is said in the ready line.
+  // Attaches the hooks, takes the snapshot, prints the table, and says on stderr what is attached and what is missing.
   static Result<std::unique_ptr<Session>> start(const TraceOptions& options);
 
   // Until a signal, the end of --for, or the reader of standard output goes away. The value is the exit code.
   Result<int> run();
 
  private:
-  Session(const TraceOptions& options, Selection selection, source::Live live, sys::Procfs procfs, uint32_t netns);
+  Session(const TraceOptions& options, Selection selection, sys::Signals signals, source::Live live, sys::Procfs procfs,
+          uint32_t netns);
 
-  Result<void> snapshot(bool resync);
+  Result<void> open_logs();
+  Result<void> begin();
   Result<ReconcileCounts> compare_with_kernel(bool resync);
-  Result<void> drain();
-  Result<void> handle_loss();
-  Result<void> print_table_again();
+  // One round: takes what the kernel has recorded, notices losses, writes what there is to say.
+  Result<bool> pump();
+  Result<void> notice_loss();
+  Result<void> table_on_demand();
 
   void on_event(Event&& event);
   void explain(Event& event) const;
-  void print_table();
-  void print_json_table(std::string_view reason);
+  size_t print_table();  // the number of rows
+  // Writes what has been said to standard output. False when nobody reads it any more.
   Result<bool> flush();
-  void say(const std::string& message) const;
+  void say(std::string_view message) const;
   void say_ready() const;
 
   TraceOptions options_;
   Selection selection_;
+  sys::Signals signals_;
   source::Live live_;
   uint32_t netns_;
+  std::string no_cgroup_;  // why the cgroup hooks could not be tried; empty: they were
   enrich::Processes processes_;
+  ss::Names names_;
   Table table_;
   Tracker tracker_;
   WallClock clock_;
   sink::LineStyle style_;
   Output output_;
-  LogEncoder json_;
-  std::optional<sink::LogFile> log_;
-  bool initial_ = true;  // the snapshot's own events are the table, not news
+  std::unique_ptr<sink::LogFile> log_;   // --log
+  std::unique_ptr<sink::LogFile> json_;  // --json: standard output as a log
+  bool started_ = false;  // events of the first snapshot are the table, not news
   uint64_t events_ = 0;
   uint64_t lost_ = 0;
 };

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/result.h"
 #include "core/socket.h"
@@ -17,14 +19,19 @@ namespace socktrace::cli {
 struct SsEdges {
   std::function<bool(const Socket&)> matches;  // the filter; absent: every socket
   std::span<const std::byte> bytecode;         // the part of it that the kernel applies; may be empty
-  std::function<void(Socket&)> add_owners;  // fills Socket::owners; called with -p only, for matching sockets
+  std::function<void(Socket&)> add_owners;  // fills Socket::owners; called for matching sockets, when shown
   ss::Names names;
   std::function<bool(std::string_view)> write;    // standard output; false when its reader is gone
   std::function<void(std::string_view)> message;  // a line for standard error
   uint32_t width = 0;                             // columns of the terminal; 0: not a terminal
 };
 
-// Dumps, filters and prints as the options say, in a bounded amount of memory. The value is the exit code.
+// Dumps, filters and prints as the options say. Memory is bounded by the layout's sections, except for
+// --sort,
+// --columns and --group-by, which need all rows. The value is the exit code.
 Result<int> run_ss(const ss::Options& options, const SsEdges& edges);
+
+// `socktrace ss WORDS...` on this host.
+Result<int> run_ss_command(const std::vector<std::string>& words);
 
 }  // namespace socktrace::cli

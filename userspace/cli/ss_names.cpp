@@ -1,20 +1,18 @@
 #include "cli/ss_names.h"
 
-#include <fcntl.h>
-#include <mntent.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <climits>
 #include <cstring>
 #include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
-#include "sys/unique_fd.h"
+#include "sys/cgroupfs.h"
+#include "sys/mounts.h"
 
 namespace socktrace::cli {
 namespace {
@@ -32,42 +30,6 @@ LocalPorts local_ports() {
   std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
   file >> range.low >> range.high;
   return range;
-}
-
-std::string find_cgroup_mount() {
-  FILE* mounts = setmntent("/proc/mounts", "r");
-  if (!mounts) return "";
-  std::string path;
-  while (const mntent* entry = getmntent(mounts)) {
-    if (std::strcmp(entry->mnt_type, "cgroup2") != 0) continue;
-    path = entry->mnt_dir;
-    break;
-  }
-  endmntent(mounts);
-  return path;
-}
-
-// A cgroup id is the file handle of its directory (kernfs): opened by it, the descriptor's link has the path.
-std::string cgroup_path(const std::string& mount, uint64_t id) {
-  constexpr int kKernfsHandle = 0xfe;  // FILEID_KERNFS
-  if (mount.empty()) return "";
-  const sys::UniqueFd directory(open(mount.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) return "";
-  alignas(file_handle) char bytes[sizeof(file_handle) + sizeof id];
-  auto* handle = new (bytes) file_handle{};
-  handle->handle_bytes = sizeof id;
-  handle->handle_type = kKernfsHandle;
-  std::memcpy(bytes + sizeof(file_handle), &id, sizeof id);
-  const sys::UniqueFd group(open_by_handle_at(directory.get(), handle, O_RDONLY | O_CLOEXEC));
-  if (!group) return "";
-  char target[PATH_MAX];
-  const std::string link = "/proc/self/fd/" + std::to_string(group.get());
-  const ssize_t length = readlink(link.c_str(), target, sizeof target);
-  if (length < 0) return "";
-  std::string path(target, static_cast<size_t>(length));
-  if (!path.starts_with(mount)) return "";
-  path.erase(0, mount.size());
-  return path.empty() ? "/" : path;
 }
 
 std::string host_name(Family family, const AddressBytes& address) {
@@ -91,11 +53,10 @@ std::string host_name(Family family, const AddressBytes& address) {
 
 struct Cache {
   LocalPorts ports = local_ports();
-  std::string cgroup_mount = find_cgroup_mount();
   std::unordered_map<uint32_t, std::string> services;  // port << 1 | is UDP
   std::unordered_map<uint8_t, std::string> protocols;
   std::unordered_map<uint32_t, std::string> interfaces;
-  std::unordered_map<uint64_t, std::string> cgroups;
+  std::optional<sys::CgroupTree> cgroups;  // opened when the first is asked for
   std::map<std::pair<Family, AddressBytes>, std::string> hosts;
 };
 
@@ -140,7 +101,11 @@ ss::Names system_names() {
     return name;
   };
   names.cgroup = [cache](uint64_t id) -> std::string {
-    return remember(cache->cgroups, id, [&] { return cgroup_path(cache->cgroup_mount, id); });
+    if (!cache->cgroups) {
+      Result<sys::UniqueFd> root = sys::open_cgroup2();
+      cache->cgroups.emplace(root ? std::move(*root) : sys::UniqueFd());
+    }
+    return cache->cgroups->path(id);
   };
   return names;
 }

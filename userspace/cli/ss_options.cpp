@@ -7,6 +7,7 @@
 #include <iostream>
 #include <optional>
 
+#include "core/fields.h"
 #include "core/ss/selection.h"
 
 namespace socktrace::cli {
@@ -26,8 +27,6 @@ enum LongOnly : int {
   kSort,
   kGroupBy,
   kAllNetns,
-  kFrom,
-  kAt,
 };
 
 // One row per option: parsing and --help come from here.
@@ -85,8 +84,6 @@ constexpr OptionRow kOptions[] = {
     {kColumns, "columns", "KEYS", "these fields, separated by commas"},
     {kSort, "sort", "KEYS", "order by these fields; - in front of one reverses it"},
     {kGroupBy, "group-by", "KEY", "number of sockets for each value of a field"},
-    {kFrom, "from", "LOG", "of a recorded log instead of the kernel"},
-    {kAt, "at", "TIME", "at that moment of the log"},
     {'D', "diag", "FILE", nullptr},
     {'E', "events", nullptr, nullptr},
     {'K', "kill", nullptr, nullptr},
@@ -312,12 +309,6 @@ class Parser {
       case kAllNetns:
         options.all_netns = true;
         break;
-      case kFrom:
-        options.from = argument;
-        break;
-      case kAt:
-        options.at = argument;
-        break;
       case 'E':
         return usage("-E is not here: plain `socktrace` shows events as they happen");
       case 'K':
@@ -387,7 +378,10 @@ std::string ss_help() {
   text +=
       "\nStates: established syn-sent syn-recv fin-wait-1 fin-wait-2 time-wait closed close-wait last-ack "
       "listening\n"
-      "closing bound-inactive, and all, connected, synchronized, bucket, big.\n";
+      "closing bound-inactive, and all, connected, synchronized, bucket, big.\n\n"
+      "Fields, for --columns, --sort and --group-by:\n";
+  for (const Field& field : fields())
+    text += fmt::format("  {:<12} {:<26} {}\n", field.name, field.key, field.help);
   return text;
 }
 

@@ -12,7 +12,7 @@ Error usage(std::string message) {
   return {std::move(message) + "\nsocktrace: see  socktrace --help", ErrorKind::usage};
 }
 
-void declare(CLI::App& app, TraceOptions& options, std::string& duration, uint64_t& ring_kib) {
+void declare(CLI::App& app, TraceOptions& options, std::string& duration, uint64_t& ring_bytes) {
   app.set_help_flag();
   app.allow_windows_style_options(false);
   app.add_flag("-l,--listen,--listening", options.listening);
@@ -39,7 +39,7 @@ void declare(CLI::App& app, TraceOptions& options, std::string& duration, uint64
   app.add_flag("--strict", options.strict);
   app.add_option("--bind-result", options.bind_result)
       ->check(CLI::IsMember({"auto", "fexit", "tracepoint", "infer"}));
-  app.add_option("--ring-size", ring_kib)->transform(CLI::AsSizeValue(false));
+  app.add_option("--ring-size", ring_bytes)->transform(CLI::AsSizeValue(false));
   app.add_flag("-h,--help", options.help);
   app.add_flag("-v,-V,--version", options.version);
   app.add_option("filter", options.filter);
@@ -63,9 +63,9 @@ Result<TraceOptions> parse_trace_options(std::span<const std::string> words) {
   }
 
   if (!duration.empty()) {
-    options.duration = parse_duration(duration);
-    if (!options.duration || options.duration->count() <= 0)
-      return usage("--for: not a duration: " + duration + " (write 10s, 5m or 1h30m)");
+    const Result<uint64_t> parsed = parse_duration(duration);
+    if (!parsed || *parsed == 0) return usage("--for: not a duration: " + duration + " (write 10s, 5m or 1h30m)");
+    options.duration_ns = *parsed;
   }
   constexpr uint64_t kPage = 4096;
   constexpr uint64_t kLargest = 1u << 30;

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,7 +34,7 @@ struct TraceOptions {
   std::string color = "auto";
   std::string log;  // file for --log; empty for none
 
-  std::optional<std::chrono::nanoseconds> duration;  // --for
+  uint64_t duration_ns = 0;  // --for; 0: until stopped
   bool strict = false;
   std::string bind_result = "auto";
   uint32_t ring_bytes = 8u << 20;  // a power of two, at least a page

@@ -95,6 +95,12 @@ void append_json_string(std::string& out, std::string_view bytes) {
   out += '"';
 }
 
+bool is_plain_json(std::string_view bytes) {
+  for (const char c : bytes)
+    if (!kPlain[static_cast<uint8_t>(c)]) return false;
+  return true;
+}
+
 size_t display_width(std::string_view escaped) {
   size_t width = 0;
   for (size_t i = 0; i < escaped.size();) {

@@ -25,9 +25,11 @@ std::string escape(std::string_view bytes);
 // The bytes that were escaped; nullopt when a backslash is not followed by x and two hexadecimal digits.
 std::optional<std::string> unescape(std::string_view text);
 
-// The escaped text between double quotes as a JSON string (RFC 8259): always ASCII-safe controls, always
-// valid UTF-8. The value a JSON parser returns is escape(bytes), as safe to print as on our own screen.
+// The escaped text between double quotes as a JSON string (RFC 8259): valid UTF-8 without controls. The value a
+// JSON parser returns is escape(bytes), as safe to print as on our own screen.
 void append_json_string(std::string& out, std::string_view bytes);
+// Printable ASCII without quotes and backslashes: append_json_string() would only add the quotes.
+bool is_plain_json(std::string_view bytes);
 
 // Terminal cells that an already escaped text takes: 2 for East Asian wide characters and emoji, 0 for
 // combining marks, else 1. A simple version of wcwidth() that needs no locale.

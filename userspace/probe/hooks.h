@@ -9,6 +9,7 @@ namespace socktrace::probe {
 enum class HookGroup {
   state,    // tp_btf
   cgroup,   // Options::cgroup_fd
+  stamp,    // as cgroup, and only where ST_CFG_COOKIE is off
   syscall,  // BindResult::tracepoint
   iterator,
 };
@@ -46,6 +47,7 @@ inline constexpr std::array kHooks = {
     HookInfo{"st_connect6", HookGroup::cgroup, "", "connected IPv6 UDP sockets appear only in dumps"},
     HookInfo{"st_sendmsg4", HookGroup::cgroup, "", "IPv4 UDP sockets that only send appear only in dumps"},
     HookInfo{"st_sendmsg6", HookGroup::cgroup, "", "IPv6 UDP sockets that only send appear only in dumps"},
+    HookInfo{"st_stamp", HookGroup::stamp, "", "accepted connections have no cookie at first"},
     HookInfo{"st_open_sockets", HookGroup::iterator, "", "owners come from a slower scan of /proc"},
 };
 

@@ -4,6 +4,7 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 
 namespace socktrace::probe {
 namespace {
@@ -32,7 +33,7 @@ bool is_noise(std::string_view line) {
   for (std::string_view prefix : {"processed ", "-- ", "verification time", "stack depth"})
     if (line.substr(0, prefix.size()) == prefix) return true;
   return line.find("failed to load") != line.npos || line.find("BPF program load failed") != line.npos ||
-         line.find("failed to auto-attach") != line.npos || line.empty();
+         line.find("failed to prepare load attributes") != line.npos || line.empty();
 }
 
 }  // namespace
@@ -51,6 +52,19 @@ std::string LibbpfLog::failed_program() const {
   if (begin == text_.npos) return "";
   const size_t name = begin + kProgram.size();
   return text_.substr(name, text_.find('\'', name) - name);
+}
+
+int LibbpfLog::refused_helper() const {
+  // 5.10: "unknown func NAME#46", "invalid func unknown#158"; later "program of this type cannot use helper
+  // NAME#46".
+  for (const std::string_view phrase : {"unknown func ", "invalid func ", "cannot use helper "}) {
+    const size_t begin = text_.rfind(phrase);
+    if (begin == text_.npos) continue;
+    const std::string line = text_.substr(begin, text_.find('\n', begin) - begin);
+    if (const size_t number = line.find('#'); number != line.npos)
+      return std::atoi(line.c_str() + number + 1);
+  }
+  return 0;
 }
 
 std::string LibbpfLog::reason() const {

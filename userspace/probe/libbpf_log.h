@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace socktrace::probe {
 
@@ -19,6 +20,9 @@ class LibbpfLog {
   // The program that the last "prog 'NAME': ..." message is about: the one that made loading stop. Empty:
   // none.
   [[nodiscard]] std::string failed_program() const;
+  // The number of the helper that the verifier would not let the failed program call; 0: that was not the
+  // reason.
+  [[nodiscard]] int refused_helper() const;
   // The most telling line: what the verifier or the kernel said last about that failure.
   [[nodiscard]] std::string reason() const;
 

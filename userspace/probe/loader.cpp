@@ -1,5 +1,6 @@
 #include "probe/loader.h"
 
+#include <linux/bpf.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,8 +13,9 @@ namespace {
 
 constexpr char kKernelBtf[] = "/sys/kernel/btf/vmlinux";
 
-bool wanted(HookGroup group, const Options& options) {
+bool wanted(HookGroup group, const Options& options, uint32_t features) {
   if (group == HookGroup::cgroup) return options.cgroup_fd >= 0;
+  if (group == HookGroup::stamp) return options.cgroup_fd >= 0 && !(features & ST_CFG_COOKIE);
   if (group == HookGroup::syscall) return options.bind_result != BindResult::infer;
   return true;
 }
@@ -34,20 +36,20 @@ Error load_error(int code, const LibbpfLog& log) {
   return error;
 }
 
-// Helpers that some kernels or lockdown withhold, by their number in the verifier's message ("unknown func
-// bpf_probe_read_kernel#113"), and the feature of st_config that stands for them.
-struct Withheld {
-  std::string_view helper;
-  uint32_t feature;
-};
-constexpr Withheld kWithheld[] = {
-    {"#46\n", ST_CFG_COOKIE}, {"#113\n", ST_CFG_PROBE_READ}, {"#158\n", ST_CFG_TASK_BTF}};
-
-uint32_t withheld_features(const std::string& log) {
-  uint32_t features = 0;
-  for (const Withheld& row : kWithheld)
-    if (log.find(row.helper) != log.npos) features |= row.feature;
-  return features;
+// Helpers that some kernels or lockdown withhold, and the feature of st_config that stands for them.
+uint32_t feature_of(int helper) {
+  switch (helper) {
+    case BPF_FUNC_get_socket_cookie:
+      return ST_CFG_COOKIE;
+    case BPF_FUNC_probe_read_kernel:
+    case BPF_FUNC_probe_read:  // libbpf falls back to it when its own probe of the other fails, as under
+                               // lockdown
+      return ST_CFG_PROBE_READ;
+    case BPF_FUNC_get_current_task_btf:
+      return ST_CFG_TASK_BTF;
+    default:
+      return 0;
+  }
 }
 
 Result<Skeleton> open(const Options& options, uint32_t features, const LibbpfLog& log) {
@@ -60,6 +62,12 @@ Result<Skeleton> open(const Options& options, uint32_t features, const LibbpfLog
   if (const int error = bpf_map__set_max_entries(skeleton->maps.st_ring, options.ring_bytes); error != 0)
     return Error::system("set ring size", -error, ErrorKind::usage);
   return skeleton;
+}
+
+// Programs of a group that is known to be of no use, so that they need not be tried one by one.
+void refuse(HookGroup group, const char* reason, Loaded& loaded) {
+  for (const HookInfo& hook : kHooks)
+    if (hook.group == group) loaded.refused[std::string(hook.program)] = reason;
 }
 
 }  // namespace
@@ -76,7 +84,8 @@ Result<Loaded> load(const Options& options) {
     for (const HookInfo& hook : kHooks) {
       const std::string name(hook.program);
       bpf_program* program = bpf_object__find_program_by_name((*skeleton)->obj, name.c_str());
-      bpf_program__set_autoload(program, wanted(hook.group, options) && !loaded.refused.contains(name));
+      bpf_program__set_autoload(program,
+                                wanted(hook.group, options, features) && !loaded.refused.contains(name));
     }
     const int result = socktrace_bpf__load(skeleton->get());
     if (result == 0) {
@@ -84,9 +93,11 @@ Result<Loaded> load(const Options& options) {
       return loaded;
     }
     const std::string program = log.failed_program();
-    const uint32_t withheld = withheld_features(log.text()) & features;
+    const uint32_t withheld = feature_of(log.refused_helper()) & features;
     if (withheld != 0) {
       features &= ~withheld;
+      if (withheld == ST_CFG_PROBE_READ)
+        refuse(HookGroup::syscall, "lockdown forbids reading kernel memory", loaded);
       continue;
     }
     if (program.empty() || program == "st_set_state" || loaded.refused.contains(program))

@@ -6,10 +6,12 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include "probe/hooks.h"
 #include "probe/libbpf_log.h"
 #include "probe/loader.h"
+#include "probe/open_sockets.h"
 #include "probe/tracepoint.h"
 #include "sys/unique_fd.h"
 
@@ -62,31 +64,30 @@ struct Tracer::Impl {
   Ring ring;
   std::vector<Hook> hooks;
 
-  bool attached(std::string_view program) const {
-    for (size_t i = 0; i < hooks.size(); ++i)
-      if (kHooks[i].program == program) return hooks[i].attached;
-    return false;
-  }
+  std::set<std::string_view> running;  // programs of kHooks that are attached
 
   Tracefs tracefs;  // only used while attaching
 
   Link attach_one(const HookInfo& info, bpf_program* program, int cgroup_fd) {
     if (info.group == HookGroup::syscall) return Link(attach_tracepoint(tracefs, program));
-    if (info.group == HookGroup::cgroup) return Link(bpf_program__attach_cgroup(program, cgroup_fd));
+    if (info.group == HookGroup::cgroup || info.group == HookGroup::stamp)
+      return Link(bpf_program__attach_cgroup(program, cgroup_fd));
     if (info.group == HookGroup::iterator) return Link(bpf_program__attach_iter(program, nullptr));
     return Link(bpf_program__attach(program));
   }
 
   void attach_hook(const HookInfo& info, bpf_program* program, const Options& options, std::string refusal) {
+    if (info.group == HookGroup::stamp && !bpf_program__autoload(program)) return;  // not needed here
     Hook hook{bpf_program__section_name(program), false, std::move(refusal), std::string(info.cost)};
     if (bpf_program__autoload(program)) {
-      if (!info.needs.empty() && !attached(info.needs)) {
+      if (!info.needs.empty() && !running.contains(info.needs)) {
         hook.error = "its other half is not attached";
       } else {
         LibbpfLog log;
         Link link = attach_one(info, program, options.cgroup_fd);
         const int code = errno;
         hook.attached = link != nullptr;
+        if (link) running.insert(info.program);
         if (!link) {
           hook.error = std::strerror(code);
           if (const std::string reason = log.reason(); !reason.empty()) hook.error = reason;
@@ -125,7 +126,7 @@ Result<Tracer> Tracer::attach(const Options& options) {
   if (!impl->hooks.front().attached)
     return Error{"attach " + impl->hooks.front().name + ": " + impl->hooks.front().error,
                  ErrorKind::unavailable};
-  if (options.bind_result == BindResult::tracepoint && !impl->attached("st_enter_bind"))
+  if (options.bind_result == BindResult::tracepoint && !impl->running.contains("st_enter_bind"))
     return Error{"bind results by tracepoint: not available here: use --bind-result=infer",
                  ErrorKind::unavailable};
   impl->tracefs = {};
@@ -159,26 +160,7 @@ Counters Tracer::counters() const {
 Result<void> Tracer::for_each_open_socket(const std::function<void(const st_open_socket&)>& on_socket) {
   if (!impl_->iterator)
     return Error{"list open sockets: " + impl_->hooks.back().error, ErrorKind::unavailable};
-  const sys::UniqueFd fd(bpf_iter_create(bpf_link__fd(impl_->iterator.get())));
-  if (!fd) return Error::system("list open sockets: bpf_iter_create", errno);
-  // The kernel cuts its output anywhere: whole records are taken from the front, the rest is kept.
-  std::vector<std::byte> buffer(1024 * sizeof(st_open_socket));
-  size_t filled = 0;
-  while (true) {
-    const ssize_t got = read(fd.get(), buffer.data() + filled, buffer.size() - filled);
-    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (got < 0) return Error::system("list open sockets: read", errno);
-    if (got == 0) return {};
-    filled += static_cast<size_t>(got);
-    size_t taken = 0;
-    for (; filled - taken >= sizeof(st_open_socket); taken += sizeof(st_open_socket)) {
-      st_open_socket socket;
-      std::memcpy(&socket, buffer.data() + taken, sizeof socket);
-      on_socket(socket);
-    }
-    std::memmove(buffer.data(), buffer.data() + taken, filled - taken);
-    filled -= taken;
-  }
+  return read_open_sockets(impl_->iterator.get(), on_socket);
 }
 
 }  // namespace socktrace::probe

@@ -29,6 +29,7 @@ class Live {
   Result<size_t> drain(const std::function<void(const Record&)>& on_record);
 
   [[nodiscard]] probe::Tracer& tracer() { return tracer_; }
+  [[nodiscard]] const probe::Tracer& tracer() const { return tracer_; }
   // "bind errors are inferred": what the missing hooks cost, each once; empty when everything is attached.
   [[nodiscard]] std::vector<std::string> costs() const;
 

@@ -3,16 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "sys/file.h"
-
 namespace socktrace::source {
 namespace {
-
-std::array<char, 16> to_comm(std::string_view name) {
-  std::array<char, 16> comm{};
-  std::memcpy(comm.data(), name.data(), std::min(name.size(), comm.size() - 1));
-  return comm;
-}
 
 bool before(const SocketOwner& a, const SocketOwner& b) {
   return a.inode != b.inode ? a.inode < b.inode : a.cookie < b.cookie;
@@ -33,11 +25,10 @@ void OwnerMap::add(const st_open_socket& socket) {
   owners_.push_back({socket.cookie, socket.inode, index_of(holder), socket.fd, socket.options});
 }
 
-void OwnerMap::add(const SocketHolder& holder, std::span<const sys::SocketDescriptor> sockets) {
+void OwnerMap::add(const SocketHolder& holder, std::span<const SocketDescriptor> sockets) {
   if (sockets.empty()) return;
   const uint32_t index = index_of(holder);
-  for (const sys::SocketDescriptor& socket : sockets)
-    owners_.push_back({0, socket.inode, index, socket.fd, 0});
+  for (const SocketDescriptor& socket : sockets) owners_.push_back({0, socket.inode, index, socket.fd, 0});
 }
 
 void OwnerMap::seal() {
@@ -85,26 +76,6 @@ Result<OwnerMap> owners_from(const OpenSocketFeed& feed) {
   return owners;
 }
 
-Result<OwnerMap> scan_owners(const sys::Procfs& procfs) {
-  auto pids = procfs.pids();
-  if (!pids) return std::move(pids.error()).within("owners of sockets");
-  OwnerMap owners;
-  std::vector<sys::SocketDescriptor> sockets;
-  for (const uint32_t pid : *pids) {
-    const auto process = procfs.process(pid);
-    if (!process) continue;
-    sockets.clear();
-    const auto read = process->append_sockets(sockets);
-    if (!read && sys::is_denied(read.error())) owners.add_unreadable_process();
-    if (sockets.empty()) continue;
-    // Of the same process, as its directory is open; what has ended by now owns nothing.
-    if (const auto stat = process->stat())
-      owners.add({pid, process->start_ns(*stat), to_comm(stat->name)}, sockets);
-  }
-  owners.seal();
-  return owners;
-}
-
 void attribute(Socket& socket, const OwnerMap& owners, const DescribeHolder& describe) {
   socket.owners.clear();
   const std::span<const SocketOwner> found = owners.find(socket.inode, socket.key.cookie);
@@ -114,7 +85,8 @@ void attribute(Socket& socket, const OwnerMap& owners, const DescribeHolder& des
   }
   socket.owners.reserve(found.size());
   for (const SocketOwner& owner : found)
-    socket.owners.push_back({.process = describe(owners.holder(owner)), .fd = owner.fd, .source = OwnerSource::descriptor});
+    socket.owners.push_back(
+        {.process = describe(owners.holder(owner)), .fd = owner.fd, .source = OwnerSource::descriptor});
   const SocketOwner& first = found.front();
   if ((first.options & ST_O_KNOWN) == 0 || first.cookie != socket.key.cookie) return;
   socket.options.known = true;

@@ -25,7 +25,13 @@ struct SocketHolder {
   [[nodiscard]] std::string_view comm() const { return name.data(); }
 };
 
-// One descriptor that is a socket. 24 bytes: a host has hundreds of thousands.
+// A descriptor that is a socket.
+struct SocketDescriptor {
+  int32_t fd = -1;
+  uint32_t inode = 0;  // sockfs
+};
+
+// The same for the whole host. 24 bytes: a host has hundreds of thousands.
 struct SocketOwner {
   uint64_t cookie = 0;  // 0 unknown: always from /proc, and from the kernel when the socket has none yet
   uint32_t inode = 0;   // sockfs
@@ -39,7 +45,7 @@ class OwnerMap {
  public:
   // Filled by add() in any order, then sealed once; only then asked.
   void add(const st_open_socket& socket);
-  void add(const SocketHolder& holder, std::span<const sys::SocketDescriptor> sockets);
+  void add(const SocketHolder& holder, std::span<const SocketDescriptor> sockets);
   void add_unreadable_process() { ++unreadable_; }
   void seal();
 
@@ -70,7 +76,10 @@ Result<OwnerMap> owners_from(const OpenSocketFeed& feed);
 
 // From /proc/*/fd, for who may not or cannot use the tracer. Processes of other users cannot be read without
 // CAP_SYS_PTRACE; they are counted. Processes and descriptors that go away meanwhile are passed over.
-Result<OwnerMap> scan_owners(const sys::Procfs& procfs);
+//
+// Reading a link takes 3 us and a large server has tens of thousands, so that up to `threads` share the work,
+// that of one process too; 0: as many as there are processors, at most 8.
+Result<OwnerMap> scan_owners(const sys::Procfs& procfs, unsigned threads = 0);
 
 // Sets the owners of a socket, or the reason why it has none, and the socket options that came with them.
 // `describe` is asked once per owner.

@@ -16,6 +16,8 @@ namespace socktrace::sys {
 namespace {
 
 constexpr size_t kMaxPaths = 4;
+constexpr uint32_t kInitialNetns =
+    0xEFFFFFF9;  // NET_NS_INIT_INO: fixed since 6.18; process 1 may be unreadable
 
 // What `ip netns add NAME` makes; /var/run is a link to /run, but mounts made before it was are listed there.
 std::string ip_netns_name(const std::string& path) {
@@ -86,6 +88,7 @@ std::vector<NetNamespace> collect_netns(const Procfs& procfs, const std::string&
   std::vector<NetNamespace> list;
   for (auto& [inode, netns] : found) {
     netns.inode = inode;
+    netns.initial = netns.initial || inode == kInitialNetns;
     list.push_back(std::move(netns));
   }
   std::stable_partition(list.begin(), list.end(), [](const NetNamespace& netns) { return netns.own; });

@@ -18,7 +18,7 @@ namespace socktrace::sys {
 struct NetNamespace {
   uint32_t inode = 0;
   bool own = false;                // ours
-  bool initial = false;            // the one of process 1
+  bool initial = false;            // the host's first, or the one of process 1
   std::string name;                // as `ip netns` calls it; empty: it has no such name
   std::vector<std::string> paths;  // files to enter it by, some of which may be gone by then
   uint32_t pid = 0;                // a process inside, the oldest by number; 0 none known

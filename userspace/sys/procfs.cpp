@@ -118,27 +118,31 @@ Result<uint32_t> ProcessDir::net_namespace() const {
   return *inode;
 }
 
-Result<void> ProcessDir::append_sockets(std::vector<SocketDescriptor>& sockets) const {
+Result<DescriptorDir> ProcessDir::descriptors() const {
   auto dir = open_at(dir_.get(), "fd", O_RDONLY | O_DIRECTORY);
   if (!dir) return about(std::move(dir.error()));
-  const int fds = dir->get();
-  int denied = 0;
-  auto visited = for_each_name(fds, [&](const char* name, unsigned char) {
-    std::array<char, 32> target;  // a longer target is cut, and is no socket
-    const ssize_t length = readlinkat(fds, name, target.data(), target.size());
-    if (length < 0) {
-      if (errno == EACCES) denied = errno;
-      return denied == 0;  // a closed descriptor is passed over
-    }
-    if (target[0] != 's') return true;
-    const auto inode = parse_inode_link({target.data(), static_cast<size_t>(length)}, "socket");
-    const auto fd = parse_number<int32_t>(name);
-    if (inode && fd) sockets.push_back({*fd, *inode});
+  return DescriptorDir(*std::move(dir));
+}
+
+Result<std::vector<int32_t>> DescriptorDir::list() const {
+  std::vector<int32_t> fds;
+  auto visited = for_each_name(dir_.get(), [&](const char* name, unsigned char) {
+    if (const auto fd = parse_number<int32_t>(name)) fds.push_back(*fd);
     return true;
   });
-  if (!visited) return about(std::move(visited.error()));
-  if (denied != 0) return about(Error::system("read links in fd", denied));
-  return {};
+  if (!visited) return std::move(visited.error()).within("descriptors");
+  std::sort(fds.begin(), fds.end());
+  return fds;
+}
+
+Result<uint32_t> DescriptorDir::socket_inode(int32_t fd) const {
+  std::array<char, 16> name{};
+  std::to_chars(name.data(), name.data() + name.size() - 1, fd);
+  std::array<char, 32> target;  // a longer target is cut, and is no socket
+  const ssize_t length = readlinkat(dir_.get(), name.data(), target.data(), target.size());
+  if (length < 0) return Error::system("descriptor " + std::to_string(fd), errno);
+  if (target[0] != 's') return 0U;
+  return parse_inode_link({target.data(), static_cast<size_t>(length)}, "socket").value_or(0);
 }
 
 Result<Procfs> Procfs::open(const char* root) {

@@ -27,9 +27,18 @@ std::optional<uint32_t> parse_effective_uid(std::string_view status);
 // "socket:[123]" with kind "socket", "net:[4026531840]" with kind "net".
 std::optional<uint32_t> parse_inode_link(std::string_view target, std::string_view kind);
 
-struct SocketDescriptor {
-  int32_t fd = -1;
-  uint32_t inode = 0;  // sockfs inode
+// /proc/PID/fd. Links are read and never followed, so that a dead NFS or FUSE server behind some descriptor
+// cannot block us. May be used by several threads at once.
+class DescriptorDir {
+ public:
+  explicit DescriptorDir(UniqueFd dir) : dir_(std::move(dir)) {}
+
+  [[nodiscard]] Result<std::vector<int32_t>> list() const;  // ascending
+  // 0: it is no socket.
+  [[nodiscard]] Result<uint32_t> socket_inode(int32_t fd) const;
+
+ private:
+  UniqueFd dir_;
 };
 
 // One /proc/PID. The open directory refers to that very process for ever: when it ends, every read fails as
@@ -45,14 +54,12 @@ class ProcessDir {
   [[nodiscard]] uint64_t start_ns(const ProcessStat& stat) const;
   [[nodiscard]] Result<uint32_t> effective_uid() const;
   // Absent (is_gone) for kernel threads and zombies; ends in " (deleted)" when the file was replaced. Needs
-  // the right to ptrace the process, as sockets() and net_namespace() do; all else is open to everybody.
+  // the right to ptrace the process, as descriptors() and net_namespace() do; all else is open to everybody.
   [[nodiscard]] Result<std::string> executable() const;
   [[nodiscard]] Result<std::string> cgroup() const;     // see enrich/cgroup.h
   [[nodiscard]] Result<std::string> arguments() const;  // NUL-separated
   [[nodiscard]] Result<uint32_t> net_namespace() const;
-  // Appends the descriptors that are sockets, in ascending order of fd. The links are read, never followed,
-  // so that a dead NFS or FUSE server behind some other descriptor cannot block us.
-  Result<void> append_sockets(std::vector<SocketDescriptor>& sockets) const;
+  [[nodiscard]] Result<DescriptorDir> descriptors() const;
 
  private:
   [[nodiscard]] Error about(Error error) const;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <type_traits>
+#include <vector>
 
 #include "core/result.h"
 
@@ -47,6 +48,9 @@ class Attributes {
     std::memcpy(&copy, source.data(), source.size() < sizeof copy ? source.size() : sizeof copy);
     return copy;
   }
+  // A copy of the message, to keep the attributes longer than their bytes; rebase() then points them there.
+  [[nodiscard]] std::vector<std::byte> message() const { return {message_.begin(), message_.end()}; }
+  void rebase(std::span<const std::byte> copy) { message_ = copy; }
   // The attributes inside an attribute; none when it is absent or malformed.
   [[nodiscard]] Attributes nested(size_t type) const;
 

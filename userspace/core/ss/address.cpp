@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "core/ss/escape.h"
+#include "core/escape.h"
 
 namespace socktrace::ss {
 namespace {

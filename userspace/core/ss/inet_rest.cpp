@@ -4,7 +4,7 @@
 #include <array>
 #include <iterator>
 
-#include "core/ss/escape.h"
+#include "core/escape.h"
 #include "core/ss/rest.h"
 #include "core/ss/tcp_info.h"
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/escape.h"
+
 namespace socktrace::ss {
 namespace {
 
@@ -27,10 +29,10 @@ constexpr std::array<Heading, kColumns> kHeadings = {{
     {"Process", ""},
 }};
 
-// Characters, not bytes: of UTF-8 only the first byte of a character counts.
-size_t display_width(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+// Terminal cells. Nearly all text is ASCII, where they are the bytes.
+size_t cells_of(std::string_view text) {
+  const bool ascii = std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
+  return ascii ? text.size() : display_width(text);
 }
 
 }  // namespace
@@ -77,7 +79,7 @@ bool Layout::add(const Line& line) {
     std::string_view cell = visible(column) ? line.at(column) : std::string_view();
     cell = cell.substr(0, UINT16_MAX);
     cells.length[column] = static_cast<uint16_t>(cell.size());
-    width_[column] = std::max(width_[column], cell.size());
+    width_[column] = std::max(width_[column], cells_of(cell));
     block.text += cell;
   }
   cells.rest = static_cast<uint32_t>(line.at(kRest).size());
@@ -94,7 +96,7 @@ bool Layout::finish() {
 
 // `blanks` is the padding that is owed before the next text: at the end of a line it is not written.
 void Layout::append_cell(size_t column, std::string_view cell, size_t& blanks) {
-  const size_t shown = display_width(cell);
+  const size_t shown = cells_of(cell);
   const size_t padding = width_[column] > shown ? width_[column] - shown : 0;
   if (kHeadings[column].right) blanks += padding;
   if (!cell.empty()) {
@@ -124,13 +126,13 @@ void Layout::render_cells(std::string_view text, const Cells& cells) {
       out_ += '\n';
       out_.append(kIndent, ' ');
       out_ += cell;
-      used = kIndent + display_width(cell);
+      used = kIndent + cells_of(cell);
       blanks = 0;
       continue;
     }
     if (split && column == kPeerPort) {
       out_ += cell;
-      used += display_width(cell);
+      used += cells_of(cell);
       continue;
     }
     append_cell(column, cell, blanks);
@@ -138,7 +140,7 @@ void Layout::render_cells(std::string_view text, const Cells& cells) {
   if (!split) used = total;
   const std::string_view rest = text.substr(0, cells.rest);
   if (!rest.empty()) {
-    const size_t longest = display_width(rest.substr(0, rest.find('\n')));
+    const size_t longest = cells_of(rest.substr(0, rest.find('\n')));
     if (options_.width != 0 &&
         (used + longest > options_.width || rest.find('\n') != std::string_view::npos)) {
       append_wrapped(rest, used);
@@ -164,7 +166,7 @@ void Layout::append_wrapped(std::string_view rest, size_t used) {
     if (user != std::string_view::npos) length = user + 2;
     std::string_view item = rest.substr(0, length);
     rest.remove_prefix(length);
-    if (used + display_width(item) > options_.width) {
+    if (used + cells_of(item) > options_.width) {
       if (item[0] == ' ') item.remove_prefix(1);
       if (item.empty()) continue;
       out_ += '\n';
@@ -172,7 +174,7 @@ void Layout::append_wrapped(std::string_view rest, size_t used) {
       used = kIndent;
     }
     out_ += item;
-    used += display_width(item);
+    used += cells_of(item);
   }
 }
 
@@ -186,8 +188,13 @@ bool Layout::render() {
       cells.length[column] = static_cast<uint16_t>(title.size());
       text += title;
     }
-    text += kHeadings[kRest].title;
-    cells.rest = static_cast<uint32_t>(kHeadings[kRest].title.size());
+    // Where the rest of each row goes to lines of its own, so would its heading.
+    size_t total = kHeadings[kRest].title.size();
+    for (size_t column = 0; column < kRest; ++column)
+      if (visible(column)) total += width_[column] + kHeadings[column].gap.size();
+    const bool fits = options_.width == 0 || total <= options_.width;
+    if (fits) text += kHeadings[kRest].title;
+    cells.rest = fits ? static_cast<uint32_t>(kHeadings[kRest].title.size()) : 0;
     render_cells(text, cells);
   }
   for (const Block& block : blocks_) {

@@ -20,6 +20,8 @@ struct Selection {
   diag::TableSet tables = 0;
   FamilySet families = 0;
   StateMask states = 0;
+  // The family chosen last. As in ss, -4 -6 shows IPv6 only and -6 -4 IPv4 only.
+  Family preferred = Family::unspecified;
 };
 
 // What a row shows besides state, queues and addresses.
@@ -56,8 +58,6 @@ struct Options {
   std::vector<std::string> sort;     // keys; a leading '-' reverses
   std::string group_by;              // key: one row per value, with the number of sockets
   bool all_netns = false;
-  std::string from;  // a recorded log instead of the kernel
-  std::string at;    // a moment of it
 };
 
 // What the dump has to ask the kernel for.

@@ -12,7 +12,7 @@
 #include <array>
 #include <iterator>
 
-#include "core/ss/escape.h"
+#include "core/escape.h"
 
 namespace socktrace::ss {
 namespace {
@@ -29,9 +29,9 @@ void append_user(std::string& out, const Owner& owner, const Show& show) {
   append_escaped(out, owner.process->name);
   out += "\",pid=";
   append_number(out, owner.process->pid);
-  if (show.threads && owner.tid) {
+  if (show.threads) {
     out += ",tid=";
-    append_number(out, owner.tid);
+    append_number(out, owner.tid ? owner.tid : owner.process->pid);
   }
   out += ",fd=";
   append_number(out, owner.fd);

@@ -164,6 +164,7 @@ void SelectionBuilder::add_table(Table table) {
 void SelectionBuilder::add_family(Family family) {
   chosen_.families |= ss::bit(family);
   chosen_.states |= of_family(family).states;
+  chosen_.preferred = family;
   default_ = false;
 }
 

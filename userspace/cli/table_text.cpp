@@ -1,0 +1,65 @@
+#include "cli/table_text.h"
+
+#include <algorithm>
+#include <cstring>
+#include <tuple>
+
+#include "core/ss/layout.h"
+#include "core/ss/row_text.h"
+
+namespace socktrace::cli {
+namespace {
+
+diag::Table table_of(const Socket& socket) {
+  if (socket.family == Family::unix) {
+    constexpr uint8_t kDatagram = 2;
+    constexpr uint8_t kSeqPacket = 5;
+    return socket.type == kDatagram    ? diag::Table::unix_dgram
+           : socket.type == kSeqPacket ? diag::Table::unix_seqpacket
+                                       : diag::Table::unix_stream;
+  }
+  for (const diag::Table table : {diag::Table::tcp, diag::Table::udp, diag::Table::udplite, diag::Table::sctp,
+                                  diag::Table::dccp, diag::Table::mptcp})
+    if (diag::protocol(table) == socket.protocol && socket.type != 3) return table;
+  return diag::Table::raw;
+}
+
+auto order(const Socket& socket) {
+  return std::tuple(table_of(socket), socket.family, socket.state != State::listen, socket.local.port, socket.local.address,
+                    socket.peer.port, socket.peer.address, socket.key.cookie);
+}
+
+}  // namespace
+
+std::vector<const Socket*> ordered_rows(const Table& table, const std::function<bool(const Socket&)>& lists) {
+  std::vector<const Socket*> rows;
+  table.for_each([&](const Socket& row) {
+    if (lists(row)) rows.push_back(&row);
+  });
+  std::sort(rows.begin(), rows.end(), [](const Socket* a, const Socket* b) { return order(*a) < order(*b); });
+  return rows;
+}
+
+void append_table(std::string& out, const std::vector<const Socket*>& rows, const ss::Names& names,
+                  const TableStyle& style) {
+  ss::Layout layout({.header = style.header, .width = style.width}, [&](std::string_view text) {
+    out += text;
+    return true;
+  });
+  ss::Show show;
+  show.numeric = style.numeric;
+  show.processes = true;
+  ss::Line line;
+  for (const Socket* socket : rows) {
+    diag::Row row;
+    row.table = table_of(*socket);
+    row.socket = *socket;
+    // What the table remembers beyond ss, an owner that has closed the socket or exited, is not who holds it now.
+    std::erase_if(row.socket.owners, [](const Owner& owner) { return owner.exited; });
+    ss::write_row(line, row, show, names);
+    layout.add(line);
+  }
+  layout.finish();
+}
+
+}  // namespace socktrace::cli

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "core/diag/row.h"
+
+namespace socktrace {
+
+// What a field says about one socket: nothing, a number, or text (raw bytes where processes chose it).
+using FieldValue = std::variant<std::monostate, uint64_t, std::string>;
+
+// What a dump has to ask for beyond the fixed part, so that a field has a value.
+enum class FieldNeeds : uint8_t { nothing, owners, information, memory };
+
+// One row of the field table: columns, JSON keys, sorting, grouping and their help all come from it.
+struct Field {
+  std::string_view key;    // as in the event log: "network.local.port"
+  std::string_view name;   // short, for the command line: "lport"
+  std::string_view title;  // of the column
+  bool right = false;      // alignment
+  FieldNeeds needs = FieldNeeds::nothing;
+  FieldValue (*get)(const diag::Row& row);
+  std::string_view help;
+};
+
+// In the order in which JSON writes them: fields with a common prefix stand together.
+std::span<const Field> fields();
+// By key or short name; null when there is none.
+const Field* find_field(std::string_view name);
+
+// The value as a column shows it: escaped, "-" for nothing.
+std::string column_text(const FieldValue& value);
+// Nothing before numbers, numbers by value, numbers before text.
+bool less(const FieldValue& a, const FieldValue& b);
+
+}  // namespace socktrace

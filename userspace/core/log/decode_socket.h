@@ -1,0 +1,57 @@
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/event.h"
+#include "core/log/fields.h"
+#include "core/time.h"
+
+namespace socktrace {
+
+// How the times of a line are to be read.
+struct LineTimes {
+  bool has_t0 =
+      false;  // a header has told it; without, times relative to it cannot be used and wall times serve
+  uint64_t t0_ns = 0;
+  WallClock clock;
+};
+
+// Reads the parts of a record that describe sockets and processes.
+class SocketReader {
+ public:
+  explicit SocketReader(FieldReader& fields) : fields_(fields) {}
+
+  bool network(JsonValue& value, Socket& socket, State& previous);
+  // A socket without changed_ns keeps 0 there.
+  bool socket(JsonValue& value, Socket& socket, const LineTimes& times);
+  // `tid` as well, which is not part of a Process.
+  bool process(JsonValue& value, ProcessRef& process, uint32_t& tid);
+  // Owners named by pid alone get a null process: they are the process of the event.
+  bool owners(JsonValue& value, std::vector<Owner>& owners);
+  bool conflicts(JsonValue& value, std::vector<Conflict>& conflicts, const LineTimes& times);
+
+ private:
+  struct ProcessText {
+    uint32_t pid = 0;
+    uint32_t tid = 0;
+    uint64_t start_ns = 0;
+    uint32_t uid = 0;
+    bool has_user = false;
+    std::string_view name, executable, user, cgroup, unit, container;
+  };
+  bool process_field(std::string_view key, JsonValue& value, ProcessText& text);
+  bool nested(std::string_view key, JsonValue& value, std::string_view inner, std::string_view& out);
+  bool intern(ProcessText& text, ProcessRef& process);
+  bool conflict(JsonValue& value, Conflict& conflict, const LineTimes& times);
+
+  static constexpr size_t kRecent = 1024;
+
+  FieldReader& fields_;
+  std::array<ProcessRef, kRecent> recent_;  // by pid: the same process is one object, as when it was recorded
+  std::array<std::string, 6> unescaped_;
+};
+
+}  // namespace socktrace

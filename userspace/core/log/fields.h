@@ -1,0 +1,136 @@
+#pragma once
+
+#include <simdjson.h>
+
+#include <charconv>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/escape.h"
+
+namespace socktrace {
+
+using JsonValue = simdjson::ondemand::value;
+using JsonObject = simdjson::ondemand::object;
+
+// Reads typed fields of a line and remembers the first reason to refuse it. Every reader returns false when
+// it refused.
+class FieldReader {
+ public:
+  void clear() { reason_.clear(); }
+  [[nodiscard]] const std::string& reason() const { return reason_; }
+
+  bool refuse(std::string_view key, std::string_view what) {
+    if (reason_.empty()) reason_.append("'").append(key).append("' ").append(what);
+    return false;
+  }
+
+  // Calls visit(key, value) for every field until one returns false.
+  template <typename Visit>
+  bool each_field(std::string_view name, JsonValue& value, Visit visit) {
+    JsonObject object;
+    if (value.get_object().get(object)) return refuse(name, "is not an object");
+    return each_field(object, visit);
+  }
+  template <typename Visit>
+  bool each_field(JsonObject& object, Visit visit) {
+    for (auto field : object) {
+      std::string_view key;
+      JsonValue value;
+      if (!key_of(field, key) || field.value().get(value)) return refuse("line", "is not valid JSON");
+      if (!visit(key, value)) return false;
+    }
+    return true;
+  }
+  template <typename Visit>
+  bool each_element(std::string_view name, JsonValue& value, Visit visit) {
+    simdjson::ondemand::array array;
+    if (value.get_array().get(array)) return refuse(name, "is not an array");
+    for (auto element : array) {
+      JsonValue item;
+      if (element.get(item)) return refuse(name, "is not valid JSON");
+      if (!visit(item)) return false;
+    }
+    return true;
+  }
+
+  template <typename T>
+  bool number(std::string_view key, JsonValue& value, T& out) {
+    uint64_t wide = 0;
+    if (value.get_uint64().get(wide) || wide > static_cast<uint64_t>(std::numeric_limits<T>::max()))
+      return refuse(key, "is not a number in its range");
+    out = static_cast<T>(wide);
+    return true;
+  }
+  // A number, or a string of digits when it is too large for a double.
+  template <typename T>
+  bool quantity(std::string_view key, JsonValue& value, T& out) {
+    if constexpr (std::numeric_limits<T>::is_signed) {
+      if (value.get_int64().get(out) == simdjson::SUCCESS) return true;
+    } else {
+      if (value.get_uint64().get(out) == simdjson::SUCCESS) return true;
+    }
+    return digits(key, value, out);
+  }
+  template <typename T>
+  bool digits(std::string_view key, JsonValue& value, T& out, int base = 10) {
+    std::string_view text;
+    if (!plain_string(value, text)) return refuse(key, "is not a string of digits");
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), out, base);
+    if (failure != std::errc{} || end != text.data() + text.size())
+      return refuse(key, "is not a string of digits");
+    return true;
+  }
+  bool boolean(std::string_view key, JsonValue& value, bool& out) {
+    if (value.get_bool().get(out)) return refuse(key, "is not true or false");
+    return true;
+  }
+  // The text as it stands in the log; valid until the next line.
+  bool word(std::string_view key, JsonValue& value, std::string_view& out) {
+    if (plain_string(value, out)) return true;
+    if (value.get_string().get(out)) return refuse(key, "is not a string");
+    return true;
+  }
+  // The bytes that the text stands for.
+  bool bytes(std::string_view key, JsonValue& value, std::string& out) {
+    std::string_view text;
+    if (!word(key, value, text)) return false;
+    if (text.find('\\') == std::string_view::npos) {
+      out = text;
+      return true;
+    }
+    std::optional<std::string> raw = unescape(text);
+    if (!raw) return refuse(key, "has a backslash that is not part of \\xNN");
+    out = std::move(*raw);
+    return true;
+  }
+
+ private:
+  // Nearly all keys and strings have no escape and can be used where they stand, which is much faster than
+  // copying them by get_string().
+  template <typename Field>
+  static bool key_of(Field& field, std::string_view& out) {
+    simdjson::ondemand::raw_json_string raw;
+    if (field.key().get(raw)) return false;
+    const char* end = raw.raw();
+    while (*end != '"' && *end != '\\') ++end;  // simdjson has found the closing quote
+    if (*end == '\\') return field.unescaped_key().get(out) == simdjson::SUCCESS;
+    out = {raw.raw(), static_cast<size_t>(end - raw.raw())};
+    return true;
+  }
+  static bool plain_string(JsonValue& value, std::string_view& out) {
+    out = value.raw_json_token();
+    if (out.empty() || out.front() != '"') return false;
+    const size_t end = out.find('"', 1);
+    if (end == std::string_view::npos) return false;
+    out = out.substr(1, end - 1);
+    return out.find('\\') == std::string_view::npos;
+  }
+
+  std::string reason_;
+};
+
+}  // namespace socktrace

@@ -1,0 +1,67 @@
+#include "probe/open_sockets.h"
+
+#include <bpf/bpf.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "probe/libbpf_log.h"
+#include "probe/loader.h"
+#include "sys/unique_fd.h"
+
+namespace socktrace::probe {
+namespace {
+
+struct LinkDeleter {
+  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+
+}  // namespace
+
+Result<void> for_each_open_socket(const OpenSocketVisitor& visit) {
+  const LibbpfLog log;
+  const Skeleton skeleton(socktrace_bpf__open());
+  if (!skeleton) return Error::system("open BPF programs", errno, ErrorKind::unavailable);
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton->obj)
+      bpf_program__set_autoload(program, program == skeleton->progs.st_open_sockets);
+  for (bpf_map* map : {skeleton->maps.st_ring, skeleton->maps.st_calls, skeleton->maps.st_sent})
+    bpf_map__set_autocreate(map, false);
+  skeleton->rodata->st_config.features = ST_CFG_PROBE_READ;
+  if (const int result = socktrace_bpf__load(skeleton.get()); result != 0)
+    return Error::system("load the socket iterator", -result,
+                         result == -EPERM ? ErrorKind::privilege : ErrorKind::unavailable);
+  const std::unique_ptr<bpf_link, LinkDeleter> iterator(
+      bpf_program__attach_iter(skeleton->progs.st_open_sockets, nullptr));
+  if (!iterator) return Error::system("attach the socket iterator", errno, ErrorKind::unavailable);
+  return read_open_sockets(iterator.get(), visit);
+}
+
+Result<void> read_open_sockets(const bpf_link* iterator, const OpenSocketVisitor& visit) {
+  const sys::UniqueFd fd(bpf_iter_create(bpf_link__fd(iterator)));
+  if (!fd) return Error::system("list open sockets: bpf_iter_create", errno);
+  // The kernel cuts its output anywhere: whole records are taken from the front, the rest is kept.
+  std::vector<std::byte> buffer(1024 * sizeof(st_open_socket));
+  size_t filled = 0;
+  while (true) {
+    const ssize_t got = read(fd.get(), buffer.data() + filled, buffer.size() - filled);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got < 0) return Error::system("list open sockets: read", errno);
+    if (got == 0) return {};
+    filled += static_cast<size_t>(got);
+    size_t taken = 0;
+    for (; filled - taken >= sizeof(st_open_socket); taken += sizeof(st_open_socket)) {
+      st_open_socket socket;
+      std::memcpy(&socket, buffer.data() + taken, sizeof socket);
+      visit(socket);
+    }
+    std::memmove(buffer.data(), buffer.data() + taken, filled - taken);
+    filled -= taken;
+  }
+}
+
+}  // namespace socktrace::probe

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <functional>
+
+#include "bpf/abi.h"
+#include "core/result.h"
+
+struct bpf_link;
+
+namespace socktrace::probe {
+
+using OpenSocketVisitor = std::function<void(const st_open_socket&)>;
+
+// One pass over the descriptors of all processes, in all network namespaces of this pid namespace, by loading
+// the iterator alone: for who wants the owners of sockets once and traces nothing. Costs some 30 ms to begin
+// with, then far less per descriptor than reading the links in /proc. Errors: privilege, unavailable.
+Result<void> for_each_open_socket(const OpenSocketVisitor& visit);
+
+// The same through an iterator that is attached already.
+Result<void> read_open_sockets(const bpf_link* iterator, const OpenSocketVisitor& visit);
+
+}  // namespace socktrace::probe

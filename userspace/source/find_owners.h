@@ -1,0 +1,14 @@
+#pragma once
+
+#include "core/result.h"
+#include "source/owners.h"
+#include "sys/procfs.h"
+
+namespace socktrace::source {
+
+// The owners of all sockets, found once in the way that is quicker here: the links in /proc/*/fd when there
+// are few descriptors, else the kernel's iterator over descriptor tables (which takes a while to load, but
+// then a fraction of the time per descriptor), and /proc again where that iterator is not to be had.
+Result<OwnerMap> find_owners(const sys::Procfs& procfs);
+
+}  // namespace socktrace::source

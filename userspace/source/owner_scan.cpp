@@ -1,0 +1,129 @@
+#include "source/owners.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <functional>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+#include "sys/file.h"
+
+namespace socktrace::source {
+namespace {
+
+constexpr size_t kSlice = 1024;  // descriptors that one thread reads on its own
+
+// What is known about one process after the scan; each is written by one thread at a time.
+struct Scanned {
+  SocketHolder holder;
+  bool denied = false;
+  std::vector<SocketDescriptor> sockets;
+  // Of a process with many descriptors: still to be read.
+  std::optional<sys::DescriptorDir> dir;
+  std::vector<int32_t> fds;
+};
+
+// A part of such a process.
+struct Slice {
+  Scanned* process;
+  size_t begin;
+  size_t end;
+  std::vector<SocketDescriptor> sockets;
+  bool denied = false;
+};
+
+// False when we may not look at it (any more).
+bool read_links(const sys::DescriptorDir& dir, std::span<const int32_t> fds,
+                std::vector<SocketDescriptor>& out) {
+  for (const int32_t fd : fds) {
+    const auto inode = dir.socket_inode(fd);
+    if (!inode && sys::is_denied(inode.error())) return false;
+    if (inode && *inode != 0) out.push_back({fd, *inode});
+  }
+  return true;
+}
+
+void scan_process(const sys::Procfs& procfs, uint32_t pid, Scanned& scanned) {
+  const auto process = procfs.process(pid);
+  if (!process) return;
+  auto dir = process->descriptors();
+  if (!dir) {
+    scanned.denied = sys::is_denied(dir.error());
+    return;
+  }
+  auto fds = dir->list();
+  if (!fds || fds->empty()) return;
+  const bool large = fds->size() > kSlice;
+  if (!large) scanned.denied = !read_links(*dir, *fds, scanned.sockets);
+  if (!large && scanned.sockets.empty()) return;
+  // Of the same process, as its directory is open; what has ended by now owns nothing.
+  const auto stat = process->stat();
+  if (!stat) {
+    scanned.sockets.clear();
+    return;
+  }
+  scanned.holder = {pid, process->start_ns(*stat), {}};
+  std::array<char, 16>& comm = scanned.holder.name;
+  std::memcpy(comm.data(), stat->name.data(), std::min(stat->name.size(), comm.size() - 1));
+  if (!large) return;
+  scanned.dir = *std::move(dir);
+  scanned.fds = *std::move(fds);
+}
+
+// Calls work(0) ... work(count - 1), each once, on up to `threads` threads, one of which is ours.
+void in_parallel(size_t count, unsigned threads, const std::function<void(size_t)>& work) {
+  std::atomic<size_t> next{0};
+  const auto run = [&] {
+    for (size_t i = next++; i < count; i = next++) work(i);
+  };
+  std::vector<std::thread> others;
+  try {
+    while (others.size() + 1 < std::min<size_t>(threads, count)) others.emplace_back(run);
+  } catch (const std::system_error&) {
+    // No thread to be had: those that run, do it all.
+  }
+  run();
+  for (std::thread& other : others) other.join();
+}
+
+std::vector<Slice> slices_of(std::vector<Scanned>& processes) {
+  std::vector<Slice> slices;
+  for (Scanned& process : processes)
+    for (size_t begin = 0; begin < process.fds.size(); begin += kSlice)
+      slices.push_back({&process, begin, std::min(begin + kSlice, process.fds.size()), {}});
+  return slices;
+}
+
+}  // namespace
+
+Result<OwnerMap> scan_owners(const sys::Procfs& procfs, unsigned threads) {
+  if (threads == 0) threads = std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
+  auto pids = procfs.pids();
+  if (!pids) return std::move(pids.error()).within("owners of sockets");
+
+  std::vector<Scanned> processes(pids->size());
+  in_parallel(processes.size(), threads, [&](size_t i) { scan_process(procfs, (*pids)[i], processes[i]); });
+  std::vector<Slice> slices = slices_of(processes);
+  in_parallel(slices.size(), threads, [&](size_t i) {
+    Slice& slice = slices[i];
+    const std::span fds = std::span(slice.process->fds).subspan(slice.begin, slice.end - slice.begin);
+    slice.denied = !read_links(*slice.process->dir, fds, slice.sockets);
+  });
+
+  for (Slice& slice : slices) {
+    Scanned& process = *slice.process;
+    process.denied = process.denied || slice.denied;
+    process.sockets.insert(process.sockets.end(), slice.sockets.begin(), slice.sockets.end());
+  }
+  OwnerMap owners;
+  for (const Scanned& process : processes) {
+    if (process.denied) owners.add_unreadable_process();
+    owners.add(process.holder, process.sockets);
+  }
+  owners.seal();
+  return owners;
+}
+
+}  // namespace socktrace::source
