@@ -37,33 +37,35 @@ bool chose_its_port(const Socket& socket) {
          socket.state == State::bound_inactive;
 }
 
-// A socket's part in the marks, and when: listen() sets them again.
-struct Mark {
-  uint64_t time_ns;
-  Claim claim;
-};
-
 // The marks keep the address a socket was bound to, which connect() has since replaced, and those of a
-// listener outlive it in its children, whoever accepted them. So a connection may have left a mark that lets
-// the new socket in (a wildcard of the same user) or one that does not.
-std::optional<Mark> mark_of(const Socket& socket, const Claim& holder, const Claim& request,
-                            Unknown unknown) {
-  const bool connected = socket.peer.port != 0 || holder.time_wait;
-  if (!connected && !chose_its_port(socket)) return std::nullopt;
-  Mark mark{holder.listening ? std::max(socket.opened_ns, socket.changed_ns) : socket.opened_ns, holder};
-  if (connected && unknown == Unknown::blocks) mark.claim.reuse_port = false;
-  if (connected && unknown == Unknown::permits) {
-    mark.claim.address = {};
-    mark.claim.v6_only = false;
-    mark.claim.uid = request.uid;
-  }
-  return mark;
+// listener outlive it in its children, whoever accepted them. Only a connection whose port the kernel chose
+// has certainly left none.
+bool may_hide_a_mark(const Socket& socket, const Claim& holder) {
+  const bool connection = socket.peer.port != 0 || holder.time_wait;
+  const bool autobound = socket.options.known && !socket.options.port_locked && !socket.inbound;
+  return connection && !autobound;
 }
 
-bool is_let_in(const Claim& claim, std::vector<Mark> marks) {
-  std::ranges::stable_sort(marks, {}, &Mark::time_ns);
+// listen() sets the marks again.
+uint64_t marked_ns(const Socket& socket) {
+  return socket.state == State::listen ? std::max(socket.opened_ns, socket.changed_ns) : socket.opened_ns;
+}
+
+// Whether the marks let the new socket in. A hidden one decides by the doubt.
+bool is_let_in(const BindRequest& request, SocketSpan bucket, Unknown unknown) {
+  const Claim claim = claim_of(request);
+  std::vector<const Socket*> markers;
+  for (const Socket* socket : bucket) {
+    if (may_hide_a_mark(*socket, claim_of(*socket, unknown))) {
+      if (unknown == Unknown::blocks) return false;
+      if (claim.reuse_port && claim_of(*socket, unknown).reuse_port) return true;
+    } else if (chose_its_port(*socket) && (!is_requester(request, *socket) || request.is_listen)) {
+      markers.push_back(socket);
+    }
+  }
+  std::ranges::stable_sort(markers, {}, [](const Socket* socket) { return marked_ns(*socket); });
   FastPath fast;
-  for (const Mark& mark : marks) fast.add(mark.claim);
+  for (const Socket* socket : markers) fast.add(claim_of(*socket, unknown));
   return fast.admits(claim);
 }
 
@@ -100,16 +102,13 @@ bool tcp_overlap(const Claim& request, const Claim& holder) {
 
 std::vector<const Socket*> tcp_blockers(const BindRequest& request, SocketSpan bucket, Unknown unknown) {
   const Claim claim = claim_of(request);
-  std::vector<Mark> marks;
   std::vector<const Socket*> blockers;
   for (const Socket* socket : bucket) {
     const Claim holder = claim_of(*socket, unknown);
-    const bool itself = is_requester(request, *socket);
-    if (const auto mark = mark_of(*socket, holder, claim, unknown); mark && (!itself || request.is_listen))
-      marks.push_back(*mark);
-    if (!itself && options_conflict(claim, holder) && tcp_overlap(claim, holder)) blockers.push_back(socket);
+    if (!is_requester(request, *socket) && options_conflict(claim, holder) && tcp_overlap(claim, holder))
+      blockers.push_back(socket);
   }
-  if (!blockers.empty() && is_let_in(claim, std::move(marks))) blockers.clear();
+  if (!blockers.empty() && is_let_in(request, bucket, unknown)) blockers.clear();
   return blockers;
 }
 

@@ -212,11 +212,12 @@ bool Member::connect(const Endpoint& peer) {
   if (::connect(fd_.get(), address.get(), address.size) != 0) return false;
   refresh();
   model_.state = State::established;
+  if (model_.opened_ns == 0) model_.opened_ns = next_number();
   return true;
 }
 
 bool Member::connect_to_server(Sandbox& sandbox) {
-  if (!connect({loopback_for(spec_.family, model_.local.address), Sandbox::kServerPort})) return false;
+  if (!connect({loopback_for(spec_.family, model_.local.address), sandbox.next_server()})) return false;
   if (spec_.udp) return true;
   peer_ = sandbox.accept();
   return static_cast<bool>(peer_);

@@ -51,12 +51,14 @@ Sandbox::Sandbox() {
   facts_ = *std::move(facts);
   set_local_ports(kClientPorts);
 
-  server_ = sys::UniqueFd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in6 any{};
-  any.sin6_family = AF_INET6;
-  any.sin6_port = htons(kServerPort);
-  require(::bind(server_.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) == 0, "bind server");
-  require(::listen(server_.get(), 64) == 0, "listen");
+  for (uint16_t i = 0; i < servers_.size(); ++i) {
+    servers_[i] = sys::UniqueFd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in6 any{};
+    any.sin6_family = AF_INET6;
+    any.sin6_port = htons(kFirstServerPort + i);
+    require(::bind(servers_[i].get(), reinterpret_cast<sockaddr*>(&any), sizeof any) == 0, "bind server");
+    require(::listen(servers_[i].get(), 64) == 0, "listen");
+  }
 }
 
 void Sandbox::set_local_ports(diagnose::PortRange range) {
@@ -73,8 +75,13 @@ diagnose::HostFacts Sandbox::facts() const {
   return facts_;
 }
 
+uint16_t Sandbox::next_server() {
+  server_ = (server_ + 1) % servers_.size();
+  return static_cast<uint16_t>(kFirstServerPort + server_);
+}
+
 sys::UniqueFd Sandbox::accept() const {
-  return sys::UniqueFd(::accept4(server_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  return sys::UniqueFd(::accept4(servers_[server_].get(), nullptr, nullptr, SOCK_CLOEXEC));
 }
 
 }  // namespace socktrace::test
