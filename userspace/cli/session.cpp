@@ -11,7 +11,7 @@
 #include "cli/log_header.h"
 #include "cli/ss_names.h"
 #include "cli/table_text.h"
-#include "diagnose/failed_call.h"
+#include "diagnose/explain.h"
 #include "source/dump.h"
 #include "source/owners.h"
 #include "sys/clock.h"
@@ -170,8 +170,13 @@ Result<ReconcileCounts> Session::compare_with_kernel(bool resync) {
 }
 
 void Session::explain(Event& event) const {
+  std::vector<const Socket*> sockets;
+  table_.for_each([&](const Socket& row) {
+    const bool same_port = row.local.port == event.socket.local.port || event.socket.local.port == 0;
+    if (row.netns == event.socket.netns && same_port) sockets.push_back(&row);
+  });
   const Result<diagnose::HostFacts> facts = diagnose::read_host_facts();
-  event.conflicts = diagnose::explain_failed_call(event, table_, facts ? *facts : diagnose::HostFacts{});
+  event.conflicts = diagnose::explain_failure(event, sockets, facts ? *facts : diagnose::HostFacts{});
 }
 
 void Session::on_event(Event&& event) {
