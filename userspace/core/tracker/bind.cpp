@@ -56,7 +56,10 @@ void Tracker::on_bound(const Hit& hit) {
   }
   Event bound = event(datagram ? EventKind::udp_open : EventKind::bind_ok, hit.record, std::move(socket));
   add_owner(bound.socket, bound.process, hit.record.task.fd);
-  if (is_released(hit.key)) mark_exited(bound.socket);
+  if (is_released(hit.key)) {
+    mark_exited(bound.socket);
+    bound.gone = hit.row == nullptr;  // its release came first, and nothing else will end it
+  }
   emit(std::move(bound));
 }
 

@@ -108,9 +108,9 @@ void Tracker::on_destroy(const Hit& hit) {
   end(std::move(closed));
 }
 
-void Tracker::confirm_gone(const SocketKey& key, uint64_t now_ns) {
+// Ends a row that the kernel does not know any more.
+void Tracker::end_missed(const SocketKey& key, uint64_t now_ns) {
   const Socket* row = table_.find(key);
-  suspected_.erase(key);
   if (row == nullptr || row->changed_ns >= dump_ns_) return;
   const bool by_itself = timewait_.find(key) != nullptr;
   ++(by_itself ? counts_.ended : counts_.ghosts);

@@ -15,7 +15,7 @@ constexpr uint64_t kWindow_ns = 1'000'000;
 void Tracker::on_candidate(const Hit& hit) {
   const bool told = hit.row != nullptr && hit.row->state == State::listen;
   if (told && hit.record.time_ns <= hit.row->changed_ns) return;  // its result came first
-  listens_[hit.key] = {.record = hit.record};
+  listens_[hit.key] = Candidate{hit.record, std::nullopt, false};
 }
 
 // LISTEN -> CLOSE. Returns whether it belongs to a listen() that failed, so that nothing was open to be
@@ -32,7 +32,7 @@ bool Tracker::on_listen_undone(const Hit& hit) {
     settle_candidate(hit.key);  // it had listened, and was shut down
     return false;
   }
-  candidate.undone = true;  // the result, if one comes, tells the errno
+  candidate.undone = hit.record;  // the result, if one comes, tells the errno
   return true;
 }
 
@@ -48,8 +48,14 @@ void Tracker::on_listen(const Hit& hit) {
     return;
   }
   if (is_over(hit)) return;
-  if (at != listens_.end()) listens_.erase(at);
+  std::optional<Record> undone;
+  if (at != listens_.end()) {
+    undone = std::move(at->second.undone);
+    listens_.erase(at);
+  }
   listening(hit, true);
+  // Another thread has shut it down before listen() returned.
+  if (undone) on_close({*undone, hit.key, table_.find(hit.key)});
 }
 
 void Tracker::listening(const Hit& hit, bool has_result) {
@@ -59,7 +65,8 @@ void Tracker::listening(const Hit& hit, bool has_result) {
     socket.opened_ns = hit.record.time_ns;
     socket.since_is_bound = false;
   }
-  socket.state = State::listen;
+  const bool late = hit.row != nullptr && hit.record.time_ns < hit.row->changed_ns;
+  if (!late) socket.state = State::listen;
   socket.peer = {};
   if (has_result) socket.send_q = hit.record.backlog;
   const bool new_backlog = again && socket.send_q != hit.row->send_q;

@@ -197,13 +197,17 @@ std::vector<Socket> Tracker::suspects(const DumpScope& scope) {
   return to_ask;
 }
 
+void Tracker::confirm_gone(const SocketKey& key, uint64_t now_ns) {
+  suspected_.erase(key);
+  confirmed_.emplace_back(key, now_ns);
+}
+
 ReconcileCounts Tracker::finish_dump(uint64_t now_ns) {
-  std::vector<SocketKey> twice;
   for (const SocketKey& key : suspected_)
     if (const Socket* row = table_.find(key);
         row != nullptr && suspected_before_.contains(key) && row->changed_ns < previous_dump_ns_)
-      twice.push_back(key);
-  for (const SocketKey& key : twice) confirm_gone(key, now_ns);
+      confirmed_.emplace_back(key, now_ns);
+  for (const auto& [key, time_ns] : std::exchange(confirmed_, {})) end_missed(key, time_ns);
 
   dumping_ = false;
   dumped_.clear();

@@ -75,7 +75,7 @@ void Tracker::on_established(const Hit& hit) {
   if (!outbound) adopt(socket);
   if (is_released(hit.key)) mark_exited(socket);
 
-  timewait_.erase(hit.key);  // a connection request that a dump has shown
+  if (!late) timewait_.erase(hit.key);  // a connection request that a dump has shown
   make_way(socket, record.time_ns);
   Event established = event(EventKind::tcp_established, record, std::move(socket));
   established.previous = record.old_state;

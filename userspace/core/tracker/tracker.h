@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "core/event.h"
@@ -48,49 +50,52 @@ struct TrackerOptions {
 // has been applied to the table when the sink gets it, and nothing else changes the table. No clock, no
 // system calls.
 //
-// "bound" is a row in CLOSE; "mini" one that only a timewait mini-socket is left of; "-" no row. `late` is a
-// record that is older than the last change of its row: its event is told, but does not take the state back.
+// "bound": a row in CLOSE. "mini": only a timewait mini-socket is left. "ended": was a row a moment ago.
+// "-": no row. "bound | -": bound if bind() chose the port and a descriptor is open, else no row.
 //
-//   record                          row         event                    the row afterwards
-//   ------------------------------- ----------- ------------------------
-//   --------------------------------------------- BIND 0, BIND_OK                 - bound     bind.ok |
-//   udp.open       bound (datagram sockets: open) BIND errno                      any         bind.failed
-//   unchanged BIND_ATTEMPT                    any         (waits)                  unchanged; port 0 is never
-//   waited for
-//     no BIND_OK: 20 ms, RELEASE,
-//     or the thread goes on         any         bind.failed, inferred    unchanged
-//   CLOSE -> LISTEN                 any         (candidate)              unchanged
-//     LISTEN 0                      any         tcp.listen               listen, backlog in send_q
-//     LISTEN errno                  any         listen.failed            unchanged
-//     LISTEN -> CLOSE within 1 ms   any         listen.failed, inferred  unchanged (unless a LISTEN result
-//     tells) 1 ms, or another record       any         tcp.listen               listen
-//   LISTEN 0                        listen      tcp.state, if new        listen with the new backlog or owner
-//   LISTEN -> CLOSE                 listen      tcp.closed               bound while locked and open
-//   (shutdown), else - CLOSE -> SYN_SENT               any         tcp.connect              syn_sent, opened
-//   now SYN_SENT -> ESTABLISHED         any         tcp.established          established, outbound SYN_SENT
-//   -> SYN_RECV            syn_sent    tcp.state                syn_recv, outbound (simultaneous open)
-//   SYN_RECV -> ESTABLISHED         -           tcp.established          established, inbound, listener's
-//   owners SYN_RECV -> ESTABLISHED         syn_recv    tcp.established          established, direction as it
-//   was LISTEN -> SYN_RECV              -           (silent)                 - (a child; seen when
-//   established or accepted) ACCEPT                          any         tcp.accept               owned by
-//   who accepted; syn_recv for Fast Open ACCEPT                          ended       tcp.accept, gone -
-//   (reset before it was accepted) SYN_SENT -> CLOSE               any         tcp.connect_failed       bound
-//   while locked and open, else - SYN_RECV -> CLOSE               -           (silent)                 - (a
-//   child that never was a connection) any other -> CLOSE              any         tcp.closed mini | bound
-//   while locked and open | - any other transition            any         tcp.state                the new
-//   state LAST_ACK -> CLOSE, other end    mini fin_w2 tcp.state                mini time_wait (both ends on
-//   this host) ERROR                           any         (kept)                   the errno of the next
-//   close RELEASE                         bound       socket.closed            - RELEASE listen, syn_sent,
-//   established, close_wait: (kept) its transition follows RELEASE                         fin_wait, closing,
-//   last_ack: socket.owner     owners exited RELEASE, DESTROY                mini, -     (silent) unchanged
-//   DESTROY                         bound       socket.closed            -
-//   DESTROY                         other       tcp.closed               - (its CLOSE was lost)
-//   CREATE (raw, ping)              -           socket.seen              open
-//   CONNECT                         -           udp.open, udp.connect    open, established (raw, ping:
-//   socket.seen) CONNECT                         open        udp.connect              open, established (raw,
-//   ping: socket.seen) SEND                            -           udp.open                 open RELEASE open
-//   udp.closed (raw, ping: socket.closed)  - same addresses connect anew     mini        socket.closed - 60 s
-//   mini        socket.closed            - any but a new connect, listen   ended       (silent) -
+// clang-format off
+//   record                         row         event                  the row afterwards
+//   ------------------------------ ----------- ---------------------- --------------------------------------
+//   BIND 0, BIND_OK                any         bind.ok, udp.open      bound (datagram: open)
+//   BIND errno                     any         bind.failed            unchanged
+//   BIND_ATTEMPT                   any         (waits)                unchanged; never waited for with port 0
+//     20 ms, RELEASE, next call    any         bind.failed inferred   unchanged
+//   CLOSE -> LISTEN                any         (candidate)            unchanged
+//     LISTEN 0                     any         tcp.listen             listen, backlog in send_q
+//     LISTEN errno                 any         listen.failed          unchanged
+//     LISTEN -> CLOSE within 1 ms  any         listen.failed inferred unchanged, unless a LISTEN tells
+//     1 ms, or another record      any         tcp.listen             listen
+//   LISTEN 0                       listen      tcp.state if news      listen, new backlog or owner
+//   LISTEN -> CLOSE                listen      tcp.closed             bound | -
+//   CLOSE -> SYN_SENT              any         tcp.connect            syn_sent, opened now
+//   SYN_SENT -> ESTABLISHED        any         tcp.established        established, outbound
+//   SYN_SENT -> SYN_RECV           syn_sent    tcp.state              syn_recv, outbound (both connect)
+//   LISTEN -> SYN_RECV             -           (silent)               - (a child, told when established)
+//   SYN_RECV -> ESTABLISHED        -           tcp.established        inbound, with its listener's owners
+//   SYN_RECV -> ESTABLISHED        syn_recv    tcp.established        established, direction as it was
+//   ACCEPT                         any, -      tcp.accept             owned by who accepted; TFO: syn_recv
+//   ACCEPT                         ended       tcp.accept, gone       - (reset before it was accepted)
+//   SYN_SENT -> CLOSE              any         tcp.connect_failed     bound | -
+//   SYN_RECV -> CLOSE              -           (silent)               - (never was a connection)
+//   any other -> CLOSE             any         tcp.closed             mini, or bound | -
+//   any other transition           any         tcp.state              the new state
+//   LAST_ACK -> CLOSE of other end mini        tcp.state              time_wait (both ends on this host)
+//   ERROR                          any         (kept)                 unchanged; the errno of its next end
+//   RELEASE                        bound       socket.closed          -
+//   RELEASE                        half closed socket.owner           owners exited
+//   RELEASE                        other TCP   (kept)                 unchanged; a transition follows
+//   RELEASE, DESTROY               mini, -     (silent)               unchanged
+//   DESTROY                        bound       socket.closed          -
+//   DESTROY                        other TCP   tcp.closed             - (its CLOSE was lost)
+//   CREATE of a raw or ping socket -           socket.seen            open
+//   CONNECT, local port known      -           udp.open, udp.connect  open, established
+//   CONNECT                        open, -     udp.connect            open, established (raw: socket.seen)
+//   SEND                           -           udp.open               open
+//   RELEASE                        open        udp.closed             - (raw, ping: socket.closed)
+//   60 s, addresses connect anew   mini        socket.closed          -
+//   any that starts nothing new    ended       (silent)               -
+//   any older than the last change any         as above               keeps its state; no tcp.state
+// clang-format on
 //
 // Owners come from records in task context only. After RELEASE they are the last known ones, marked as
 // exited; those of a mini-socket too.
@@ -111,20 +116,26 @@ class Tracker {
   // really do.
   [[nodiscard]] bool wants_mini_sweep(uint64_t now_ns) { return timewait_.any_due(now_ns); }
 
-  // Comparing the table with a dump of the kernel's sockets (the race rule). Between begin_dump() and
-  // finish_dump() the caller may either go on applying records or hold them back and apply them afterwards:
+  // Comparing the table with a dump of the kernel's sockets (the race rule):
+  //
+  //   begin_dump, dump_row ..., suspects, confirm_gone ..., finish_dump
+  //
+  // Records may be applied all the time, or be held back while the dump is read and applied after its rows:
   // what changed since `started_ns` is newer than the dump and wins, and what closed since then does not come
-  // back. Records from before `started_ns` must have been applied. A dump of a busy host repeats and misses
-  // sockets, so absence is only a suspicion: ask the kernel for each suspect and confirm those that do not
-  // exist. A row that is suspected in two dumps in a row, unchanged, is closed without asking. `resync`: the
-  // differences are the traces of lost records; their events say so.
+  // back. Those from before `started_ns` must be applied before begin_dump(), those held before suspects(),
+  // and what came meanwhile once more before finish_dump(): else an end that is on its way is mistaken for
+  // one that was lost.
+  //
+  // A dump of a busy host repeats and misses sockets, so absence is only a suspicion: ask the kernel for each
+  // suspect and confirm those that do not exist. A row that two dumps in a row miss, unchanged, is closed
+  // without asking. `resync`: the differences are the traces of lost records; their events say so.
   void begin_dump(uint64_t started_ns, bool resync);
   // A socket with its owners. `expires_ns`: when its mini-socket ends, CLOCK_BOOTTIME; 0 unknown.
   void dump_row(Socket&& row, uint64_t expires_ns = 0);
   // Rows in the scope that the dump did not show. Only those that an exact get can find are returned; the
   // others (bound TCP, raw and MPTCP sockets) wait for the second dump.
   std::vector<Socket> suspects(const DumpScope& scope);
-  // The kernel does not know it any more.
+  // The kernel did not know it at `now_ns`; finish_dump() closes it unless a record has.
   void confirm_gone(const SocketKey& key, uint64_t now_ns);
   // The first one emits snapshot.done.
   ReconcileCounts finish_dump(uint64_t now_ns);
@@ -139,8 +150,8 @@ class Tracker {
   // CLOSE -> LISTEN is announced before the port is taken: inet_csk_listen_start() may still undo it.
   struct Candidate {
     Record record;
-    bool undone = false;   // LISTEN -> CLOSE came after it
-    bool settled = false;  // the result came first; what remains is to swallow the LISTEN -> CLOSE
+    std::optional<Record> undone;  // LISTEN -> CLOSE came after it
+    bool settled = false;          // the result came first; what remains is to swallow the LISTEN -> CLOSE
   };
   // What is known of a row beside it.
   struct Loose {
@@ -188,6 +199,7 @@ class Tracker {
   void on_release(const Hit& hit);
   void on_destroy(const Hit& hit);
   void end(Event&& closed);
+  void end_missed(const SocketKey& key, uint64_t now_ns);
   void end_silently_known(const SocketKey& key, EventKind kind, uint64_t now_ns, bool resync);
 
   // tracker.cpp
@@ -222,6 +234,7 @@ class Tracker {
   uint64_t previous_dump_ns_ = 0;
   ReconcileCounts counts_;
   std::unordered_set<SocketKey, SocketKeyHash> dumped_;
+  std::vector<std::pair<SocketKey, uint64_t>> confirmed_;   // to be gone, and when
   std::unordered_set<SocketKey, SocketKeyHash> suspected_;  // by this dump
   std::unordered_set<SocketKey, SocketKeyHash> suspected_before_;
 };
