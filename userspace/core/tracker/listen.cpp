@@ -60,13 +60,14 @@ void Tracker::on_listen(const Hit& hit) {
 
 void Tracker::listening(const Hit& hit, bool has_result) {
   const bool again = hit.row != nullptr && hit.row->state == State::listen;
+  const bool late = hit.row != nullptr && hit.record.time_ns < hit.row->changed_ns;
+  if (late && !again) return;  // it was told by its announcement, and has been shut down since
   Socket socket = current(hit);
   if (!again) {
     socket.opened_ns = hit.record.time_ns;
     socket.since_is_bound = false;
   }
-  const bool late = hit.row != nullptr && hit.record.time_ns < hit.row->changed_ns;
-  if (!late) socket.state = State::listen;
+  socket.state = State::listen;
   socket.peer = {};
   if (has_result) socket.send_q = hit.record.backlog;
   const bool new_backlog = again && socket.send_q != hit.row->send_q;

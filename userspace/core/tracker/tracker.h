@@ -127,13 +127,13 @@ class Tracker {
   // one that was lost.
   //
   // A dump of a busy host repeats and misses sockets, so absence is only a suspicion: ask the kernel for each
-  // suspect and confirm those that do not exist. A row that two dumps in a row miss, unchanged, is closed
-  // without asking. `resync`: the differences are the traces of lost records; their events say so.
+  // suspect and confirm those that do not exist. `resync`: the differences are the traces of lost records;
+  // their events say so.
   void begin_dump(uint64_t started_ns, bool resync);
   // A socket with its owners. `expires_ns`: when its mini-socket ends, CLOCK_BOOTTIME; 0 unknown.
   void dump_row(Socket&& row, uint64_t expires_ns = 0);
-  // Rows in the scope that the dump did not show. Only those that an exact get can find are returned; the
-  // others (bound TCP, raw and MPTCP sockets) wait for the second dump.
+  // The rows in the scope that the dump did not show and that an exact get can find. The others (bound TCP,
+  // raw and MPTCP sockets) are closed without asking when a second dump in a row misses them, unchanged.
   std::vector<Socket> suspects(const DumpScope& scope);
   // The kernel did not know it at `now_ns`; finish_dump() closes it unless a record has.
   void confirm_gone(const SocketKey& key, uint64_t now_ns);
@@ -200,6 +200,7 @@ class Tracker {
   void on_destroy(const Hit& hit);
   void end(Event&& closed);
   void end_missed(const SocketKey& key, uint64_t now_ns);
+  void end_mini(const SocketKey& key, uint64_t now_ns);
   void end_silently_known(const SocketKey& key, EventKind kind, uint64_t now_ns, bool resync);
 
   // tracker.cpp
@@ -211,6 +212,7 @@ class Tracker {
   void forget(const SocketKey& key, uint64_t now_ns, bool released);
 
   // reconcile.cpp
+  void settle_rows();
   void discover(Socket&& dumped, uint64_t expires_ns);
   void correct(const Socket& row, Socket&& dumped, uint64_t expires_ns);
   void complete(const Socket& row, Socket&& dumped);
@@ -233,6 +235,7 @@ class Tracker {
   uint64_t dump_ns_ = 0;
   uint64_t previous_dump_ns_ = 0;
   ReconcileCounts counts_;
+  std::vector<std::pair<Socket, uint64_t>> rows_;  // of the dump, to be compared, and when they expire
   std::unordered_set<SocketKey, SocketKeyHash> dumped_;
   std::vector<std::pair<SocketKey, uint64_t>> confirmed_;   // to be gone, and when
   std::unordered_set<SocketKey, SocketKeyHash> suspected_;  // by this dump
