@@ -159,6 +159,15 @@ std::string story(Tracked& tracked, uint64_t cookie) {
   return text;
 }
 
+// The traces of loss.
+std::string resynced(const Tracked& tracked) {
+  std::string text;
+  std::istringstream lines(tracked.told_all());
+  for (std::string line; std::getline(lines, line);)
+    if (line.ends_with(" resync")) text += line + "\n";
+  return text;
+}
+
 // A fresh table that is given the events is equal to the tracker's.
 void expect_replay_is_equal(const Tracked& tracked) {
   Table replayed;
@@ -402,7 +411,8 @@ void expect_merge_is_exact(uint32_t seed, bool hold) {
   for (int round = 0; round < 3; ++round) reconcile(host, tracked, hold, 100, true);
   const ReconcileCounts counts = reconcile(host, tracked, hold, 0, true, true);
   ASSERT_EQ(faults(reconcile(host, tracked, hold, 0, true, true)), 0u)
-      << where << " first " << faults(counts);
+      << where << " first " << faults(counts) << "\n"
+      << resynced(tracked);
   expect_exact(host, tracked, where);
 
   // Afterwards records alone keep it exact, and a dump under load finds nothing wrong with it.
@@ -412,7 +422,7 @@ void expect_merge_is_exact(uint32_t seed, bool hold) {
   const size_t told = tracked.events.size();
   for (int round = 0; round < 3; ++round) {
     const ReconcileCounts loaded = reconcile(host, tracked, hold, 100, true);
-    ASSERT_EQ(faults(loaded), 0u) << where << "\n" << tracked.told_all();
+    ASSERT_EQ(faults(loaded), 0u) << where << "\n" << resynced(tracked);
   }
   drain(host, tracked);
   expect_exact(host, tracked, where + ", audited");

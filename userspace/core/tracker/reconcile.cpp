@@ -32,6 +32,12 @@ bool waits_for_accept(const Socket& socket) {
          (is_request(socket) || socket.state == State::established || socket.state == State::close_wait);
 }
 
+// Its last descriptor was closed before the dump: what follows ends it.
+bool is_orphan(const Socket& socket) {
+  return is_connection_oriented(socket) && socket.inode == 0 && !is_mini(socket) && !is_request(socket) &&
+         !waits_for_accept(socket);
+}
+
 // Both mean: bound, and nothing else.
 State settled(State state) {
   return state == State::bound_inactive ? State::close : state;
@@ -117,6 +123,10 @@ void Tracker::discover(Socket&& dumped, uint64_t expires_ns) {
   const Tombstones::Stone* stone = ended_.find(dumped.key);
   if (stone != nullptr && stone->closed && stone->time_ns >= dump_ns_) return;
   ++counts_.missing;
+  if (is_orphan(dumped) || is_released(dumped.key)) {
+    loose_[dumped.key].released = true;
+    mark_exited(dumped);
+  }
   dumped.opened_ns = dump_ns_;
   dumped.since_is_bound = true;
   if (is_connection(dumped)) {
@@ -125,7 +135,6 @@ void Tracker::discover(Socket&& dumped, uint64_t expires_ns) {
     dumped.inbound = listener.socket != nullptr || is_request(dumped);
     if (dumped.inbound && waits_for_accept(dumped)) adopt(dumped);
   }
-  if (is_released(dumped.key)) mark_exited(dumped);
   if (is_connection_oriented(dumped) && (is_mini(dumped) || is_request(dumped))) {
     const uint64_t longest = dump_ns_ + (is_mini(dumped) ? kTimeWait_ns : kRequest_ns);
     timewait_.put(dumped, expires_ns != 0 ? expires_ns : longest, Timewait::Close::unseen);
