@@ -109,6 +109,13 @@ uint32_t terminal_width() {
   return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+// The family when -4, -x, -f … leave one: then `src` takes its addresses without a prefix.
+Family only_family(ss::FamilySet families) {
+  for (const Family family : {Family::inet, Family::inet6, Family::unix, Family::packet, Family::netlink, Family::vsock})
+    if (families == ss::bit(family)) return family;
+  return Family::unspecified;
+}
+
 Result<int> print(std::string_view text) {
   Output output;
   output.buffer() = text;
@@ -124,17 +131,20 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
   if (!command) return std::move(command.error());
   if (command->help) return print(ss_help());
   if (command->version) return print(version_text());
-  const ss::Options& options = command->options;
+  ss::Options& options = command->options;
 
-  Result<Filter> filter = Filter::parse(options.filter, system_filter_options());
+  Result<Filter> filter = Filter::parse(options.filter, system_filter_options(only_family(options.selection.families)));
   if (!filter) return std::move(filter.error());
+  if (filter->family()) options.selection.families = ss::bit(*filter->family());
+  const std::vector<std::byte> bytecode = filter->bytecode().value_or(std::vector<std::byte>{});
 
   Output output;
   std::optional<Error> failure;
   LazyOwners owners(options.show.threads);
   SsEdges edges;
-  if (!options.filter.empty())
-    edges.matches = [&](const Socket& socket) { return filter->matches(socket, {}); };
+  edges.bytecode = bytecode;
+  if (!filter->empty()) edges.matches = [&](const Socket& socket) { return filter->matches(socket, {}); };
+  edges.matches_owners = filter->needs_owners();
   edges.add_owners = [&](Socket& socket) { owners.add_to(socket); };
   edges.names = system_names();
   edges.write = [&](std::string_view text) {

@@ -119,6 +119,13 @@ std::optional<Program> compile_predicate(const Predicate& predicate) {
       }
       return program;
     }
+    case Subject::autobound: {
+      // Whether bind() chose the port is known to the kernel alone; matches() adds the port range. Under a negation too: ss
+      // then wants neither to hold.
+      Program program;
+      append(program, operation(INET_DIAG_BC_AUTO, sizeof(inet_diag_bc_op), sizeof(inet_diag_bc_op) + kReject));
+      return program;
+    }
     default:
       return std::nullopt;
   }

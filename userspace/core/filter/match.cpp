@@ -82,7 +82,8 @@ bool is_autobound(const Socket& socket, const MatchContext& context) {
   switch (socket.family) {
     case Family::inet:
     case Family::inet6:
-      return socket.local.port >= context.first_local_port && socket.local.port <= context.last_local_port;
+      return !(socket.options.known && socket.options.port_locked) && socket.local.port >= context.first_local_port &&
+             socket.local.port <= context.last_local_port;
     case Family::unix: {
       if (!socket.details || socket.details->name.empty()) return true;
       const std::string& name = socket.details->name;
