@@ -223,6 +223,12 @@ std::string Tracked::told() {
   return text;
 }
 
+std::string Tracked::told_all() const {
+  std::string text;
+  for (const Event& event : events) text += describe(event) + "\n";
+  return text;
+}
+
 std::string Tracked::rows() const {
   std::map<uint64_t, std::string> lines;
   table.for_each([&](const Socket& row) { lines[row.key.cookie] += describe(row) + owners_of(row) + "\n"; });

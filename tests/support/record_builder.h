@@ -71,6 +71,7 @@ class Tracked {
   //   tcp.closed #1 127.0.0.1:40000>127.0.0.1:80 time_wait<fin_wait_2 by 7 owners 7/3! errno 104 gone resync
   // State and previous state; owners as pid/fd, "i" inherited, "!" exited; "?" an inferred errno.
   std::string told();
+  [[nodiscard]] std::string told_all() const;  // since the beginning
   // The rows, in the same notation, by cookie.
   [[nodiscard]] std::string rows() const;
   [[nodiscard]] size_t count(EventKind kind) const;

@@ -59,12 +59,14 @@ bool Selection::tells(const Event& event) const {
       case EventKind::bind_failed:
       case EventKind::listen_failed:
       case EventKind::tcp_listen:
+        break;
       case EventKind::udp_open:
+      case EventKind::udp_closed:
+        if (event.socket.peer.port != 0) return false;  // connected: it hears one peer only
         break;
       case EventKind::tcp_closed:
         if (event.previous != State::listen) return false;
         break;
-      case EventKind::udp_closed:
       case EventKind::socket_closed:
       case EventKind::socket_seen:
       case EventKind::socket_owner:

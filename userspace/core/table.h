@@ -13,13 +13,16 @@ namespace socktrace {
 // The sockets that exist, by key. The table changes only by events: whoever applies the same events, live or
 // from a log, has the same table. An event is applied like this:
 //
-//   event                                                    the row afterwards
-//   --------------------------------------------------------
-//   ------------------------------------------------------- bind.failed, listen.failed, snapshot.done
-//   unchanged any with `gone`                                          none tcp.closed, tcp.connect_failed:
-//   TIME_WAIT or FIN_WAIT2   event.socket without inode: a mini-socket has none tcp.closed,
-//   tcp.connect_failed: CLOSE                    event.socket without peer: still bound, no more connected
-//   any other                                                event.socket
+// clang-format off
+//   event                                      the row afterwards
+//   ------------------------------------------ --------------------------------------------------
+//   bind.failed, listen.failed, snapshot.done  unchanged
+//   any with `gone`                            none
+//   tcp.closed, tcp.connect_failed into
+//     TIME_WAIT, FIN_WAIT2                     event.socket without inode: a mini-socket has none
+//     CLOSE                                    event.socket without peer: bound, not connected
+//   any other                                  event.socket
+// clang-format on
 //
 // Rows lie densely in arbitrary order, found through a 4-byte index by key, and chained by port: about 240
 // bytes for a TCP socket with one owner. Every operation but for_each is O(1) on average; for_each_on_port

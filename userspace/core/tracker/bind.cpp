@@ -55,7 +55,11 @@ void Tracker::on_bound(const Hit& hit) {
     socket.since_is_bound = false;
   }
   Event bound = event(datagram ? EventKind::udp_open : EventKind::bind_ok, hit.record, std::move(socket));
-  add_owner(bound.socket, bound.process, hit.record.task.fd);
+  const bool new_owner = add_owner(bound.socket, bound.process, hit.record.task.fd);
+  if (datagram && hit.row != nullptr && !hit.row->since_is_bound) {
+    bound.kind = EventKind::socket_owner;  // its connect() or send came first and has opened it
+    if (!new_owner) return;
+  }
   if (is_released(hit.key)) {
     mark_exited(bound.socket);
     bound.gone = hit.row == nullptr;  // its release came first, and nothing else will end it

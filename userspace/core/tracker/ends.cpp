@@ -70,6 +70,12 @@ void Tracker::end_silently_known(const SocketKey& key, EventKind kind, uint64_t 
   end(std::move(closed));
 }
 
+void Tracker::end_mini(const SocketKey& key, uint64_t now_ns) {
+  const Timewait::Entry* entry = timewait_.find(key);
+  const bool owed = entry != nullptr && entry->close == Timewait::Close::owed;
+  end_silently_known(key, owed ? EventKind::tcp_closed : EventKind::socket_closed, now_ns, false);
+}
+
 void Tracker::on_release(const Hit& hit) {
   if (hit.row == nullptr) {
     // What was never told to be open is not told to be closed.
@@ -112,9 +118,13 @@ void Tracker::on_destroy(const Hit& hit) {
 void Tracker::end_missed(const SocketKey& key, uint64_t now_ns) {
   const Socket* row = table_.find(key);
   if (row == nullptr || row->changed_ns >= dump_ns_) return;
-  const bool by_itself = timewait_.find(key) != nullptr;
-  ++(by_itself ? counts_.ended : counts_.ghosts);
-  end_silently_known(key, by_itself ? EventKind::socket_closed : end_of(*row), now_ns, !by_itself);
+  if (timewait_.find(key) != nullptr) {
+    ++counts_.ended;
+    end_mini(key, now_ns);
+  } else {
+    ++counts_.ghosts;
+    end_silently_known(key, end_of(*row), now_ns, true);
+  }
 }
 
 }  // namespace socktrace

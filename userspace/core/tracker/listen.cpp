@@ -60,6 +60,8 @@ void Tracker::on_listen(const Hit& hit) {
 
 void Tracker::listening(const Hit& hit, bool has_result) {
   const bool again = hit.row != nullptr && hit.row->state == State::listen;
+  const bool late = hit.row != nullptr && hit.record.time_ns < hit.row->changed_ns;
+  if (late && !again) return;  // it was told by its announcement, and has been shut down since
   Socket socket = current(hit);
   if (!again) {
     socket.opened_ns = hit.record.time_ns;

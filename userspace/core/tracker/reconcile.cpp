@@ -32,6 +32,12 @@ bool waits_for_accept(const Socket& socket) {
          (is_request(socket) || socket.state == State::established || socket.state == State::close_wait);
 }
 
+// Its last descriptor was closed before the dump: what follows ends it.
+bool is_orphan(const Socket& socket) {
+  return is_connection_oriented(socket) && socket.inode == 0 && !is_mini(socket) && !is_request(socket) &&
+         !waits_for_accept(socket);
+}
+
 // Both mean: bound, and nothing else.
 State settled(State state) {
   return state == State::bound_inactive ? State::close : state;
@@ -67,7 +73,9 @@ EventKind kind_of_change(const Socket& row, const Socket& dumped) {
   if (is_datagram(dumped))
     return dumped.state == State::established ? EventKind::udp_connect : EventKind::socket_seen;
   if (!is_connection_oriented(dumped)) return EventKind::socket_seen;
-  const bool ended = is_mini(dumped) || dumped.state == State::close;
+  // FIN_WAIT2 without inode may also be a full socket whose descriptor is closed, when tcp_fin_timeout is
+  // long.
+  const bool ended = dumped.state == State::time_wait || dumped.state == State::close;
   if (ended && row.state == State::syn_sent) return EventKind::tcp_connect_failed;
   if (ended && row.state != State::close) return EventKind::tcp_closed;
   return EventKind::tcp_state;
@@ -82,27 +90,43 @@ void Tracker::begin_dump(uint64_t started_ns, bool resync) {
   resync_ = resync;
   counts_ = {};
   dumped_.clear();
+  rows_.clear();
   suspected_before_ = std::exchange(suspected_, {});
 }
 
+// Rows of the first dump that are news come before what is told of them. All others wait: the records that
+// were held while the dump was read explain most of what differs.
 void Tracker::dump_row(Socket&& dumped, uint64_t expires_ns) {
   dumped.key = identities_.resolve(dumped);
   dumped.state = settled(dumped.state);
+  dumped.changed_ns = dump_ns_;
   if (!dumped_.insert(dumped.key).second) return;
   ++counts_.rows;
-  suspected_.erase(dumped.key);
-  const Tombstones::Stone* stone = ended_.find(dumped.key);
-  if (stone != nullptr && stone->closed && stone->time_ns >= dump_ns_) return;
+  if (!first_dump_done_ && table_.find(dumped.key) == nullptr) return discover(std::move(dumped), expires_ns);
+  rows_.emplace_back(std::move(dumped), expires_ns);
+}
 
-  dumped.changed_ns = dump_ns_;
-  const Socket* row = table_.find(dumped.key);
-  if (row == nullptr) return discover(std::move(dumped), expires_ns);
-  if (row->changed_ns >= dump_ns_) return complete(*row, std::move(dumped));
-  correct(*row, std::move(dumped), expires_ns);
+void Tracker::settle_rows() {
+  for (auto& [dumped, expires_ns] : std::exchange(rows_, {})) {
+    if (listens_.contains(dumped.key)) continue;  // its result is on its way
+    const Socket* row = table_.find(dumped.key);
+    if (row == nullptr)
+      discover(std::move(dumped), expires_ns);
+    else if (row->changed_ns >= dump_ns_)
+      complete(*row, std::move(dumped));
+    else
+      correct(*row, std::move(dumped), expires_ns);
+  }
 }
 
 void Tracker::discover(Socket&& dumped, uint64_t expires_ns) {
+  const Tombstones::Stone* stone = ended_.find(dumped.key);
+  if (stone != nullptr && stone->closed && stone->time_ns >= dump_ns_) return;
   ++counts_.missing;
+  if (is_orphan(dumped) || is_released(dumped.key)) {
+    loose_[dumped.key].released = true;
+    mark_exited(dumped);
+  }
   dumped.opened_ns = dump_ns_;
   dumped.since_is_bound = true;
   if (is_connection(dumped)) {
@@ -111,10 +135,9 @@ void Tracker::discover(Socket&& dumped, uint64_t expires_ns) {
     dumped.inbound = listener.socket != nullptr || is_request(dumped);
     if (dumped.inbound && waits_for_accept(dumped)) adopt(dumped);
   }
-  if (is_released(dumped.key)) mark_exited(dumped);
   if (is_connection_oriented(dumped) && (is_mini(dumped) || is_request(dumped))) {
     const uint64_t longest = dump_ns_ + (is_mini(dumped) ? kTimeWait_ns : kRequest_ns);
-    timewait_.put(dumped, expires_ns != 0 ? expires_ns : longest, false);
+    timewait_.put(dumped, expires_ns != 0 ? expires_ns : longest, Timewait::Close::unseen);
   }
   Event seen;
   seen.kind = EventKind::socket_seen;
@@ -145,7 +168,7 @@ void Tracker::correct(const Socket& row, Socket&& dumped, uint64_t expires_ns) {
   const bool was_mini = timed != nullptr && is_mini(row);
   if (timed != nullptr && (mini || is_request(dumped)) && row.state == dumped.state) {
     const uint64_t expires = expires_ns != 0 ? expires_ns : std::max(timed->expires_ns, dump_ns_ + kGrace_ns);
-    timewait_.put(row, expires, timed->told);
+    timewait_.put(row, expires, timed->close);
     return;
   }
 
@@ -157,7 +180,8 @@ void Tracker::correct(const Socket& row, Socket&& dumped, uint64_t expires_ns) {
       row.local != dumped.local || (row.peer != dumped.peer && dumped.state != State::listen);
   Socket now = merged(row, std::move(dumped));
   const bool other_holders = !same_holders(row, now);
-  const bool exited = all_exited(now) != all_exited(row);
+  // What was released a moment ago is told by its transition.
+  const bool exited = all_exited(now) != all_exited(row) && !is_released(row.key);
   if (other_state || other_ends) {
     if (other_state && !(mini && was_mini)) ++counts_.wrong_state;
     found.kind = was_mini && mini ? EventKind::tcp_state : kind_of_change(row, now);
@@ -172,8 +196,10 @@ void Tracker::correct(const Socket& row, Socket&& dumped, uint64_t expires_ns) {
   found.socket = std::move(now);
   const bool ends = found.kind == EventKind::tcp_closed || found.kind == EventKind::tcp_connect_failed;
   if (mini) {
-    const bool told = ends || (was_mini && timed->told);
-    timewait_.put(found.socket, expires_ns != 0 ? expires_ns : dump_ns_ + kTimeWait_ns, told);
+    const Timewait::Close close = ends       ? Timewait::Close::told
+                                  : was_mini ? timed->close
+                                             : Timewait::Close::owed;
+    timewait_.put(found.socket, expires_ns != 0 ? expires_ns : dump_ns_ + kTimeWait_ns, close);
   } else {
     timewait_.erase(row.key);
   }
@@ -184,25 +210,28 @@ void Tracker::correct(const Socket& row, Socket&& dumped, uint64_t expires_ns) {
 }
 
 std::vector<Socket> Tracker::suspects(const DumpScope& scope) {
+  settle_rows();
   std::vector<Socket> to_ask;
   table_.for_each([&](const Socket& row) {
     if (row.netns != scope.netns || row.changed_ns >= dump_ns_ || dumped_.contains(row.key)) return;
     if (scope.covers && !scope.covers(row)) return;
-    suspected_.insert(row.key);
     const bool ambiguous = row.key.sk != 0;
     const bool unfindable = is_connection_oriented(row) ? row.state == State::close : !is_datagram(row);
     const bool unix_socket = row.family == Family::unix;
-    if (!ambiguous && (!unfindable || unix_socket)) to_ask.push_back(row);
+    if (!ambiguous && (!unfindable || unix_socket))
+      to_ask.push_back(row);
+    else
+      suspected_.insert(row.key);
   });
   return to_ask;
 }
 
 void Tracker::confirm_gone(const SocketKey& key, uint64_t now_ns) {
-  suspected_.erase(key);
   confirmed_.emplace_back(key, now_ns);
 }
 
 ReconcileCounts Tracker::finish_dump(uint64_t now_ns) {
+  settle_rows();
   for (const SocketKey& key : suspected_)
     if (const Socket* row = table_.find(key);
         row != nullptr && suspected_before_.contains(key) && row->changed_ns < previous_dump_ns_)

@@ -87,8 +87,7 @@ void Tracker::make_way(const Socket& connected, uint64_t now_ns) {
   const std::optional<SocketKey> holder = timewait_.with_tuple(tuple_hash(connected));
   if (!holder || *holder == connected.key) return;
   const Socket* row = table_.find(*holder);
-  if (row != nullptr && same_tuple(*row, connected))
-    end_silently_known(*holder, EventKind::socket_closed, now_ns, false);
+  if (row != nullptr && same_tuple(*row, connected)) end_mini(*holder, now_ns);
 }
 
 // A FIN_WAIT2 mini-socket becomes TIME_WAIT without telling; when the other end is on this host, its last
@@ -105,7 +104,7 @@ void Tracker::other_end_closed(const Socket& closed, uint64_t now_ns) {
   waiting.socket.state = State::time_wait;
   waiting.socket.changed_ns = now_ns;
   waiting.previous = State::fin_wait_2;
-  timewait_.put(waiting.socket, now_ns + kTimeWait_ns, timewait_.find(*other)->told);
+  timewait_.put(waiting.socket, now_ns + kTimeWait_ns, timewait_.find(*other)->close);
   emit(std::move(waiting));
 }
 
@@ -128,7 +127,9 @@ void Tracker::on_close(const Hit& hit) {
     ended_.add(hit.key, record.time_ns, true, false);
     return;
   }
-  if (const Timewait::Entry* mini = timewait_.find(hit.key); mini != nullptr && mini->told) return;
+  if (const Timewait::Entry* mini = timewait_.find(hit.key);
+      mini != nullptr && mini->close == Timewait::Close::told)
+    return;
   if (hit.row != nullptr && hit.row->state == State::close && record.old_state == State::listen) return;
 
   Socket socket = current(hit);
@@ -150,7 +151,7 @@ void Tracker::on_close(const Hit& hit) {
   if (record.has_mini && timewait_.size() < options_.max_timewait) {
     closed.socket.state = record.mini_state;
     mark_exited(closed.socket);
-    timewait_.put(closed.socket, record.time_ns + kTimeWait_ns, true);
+    timewait_.put(closed.socket, record.time_ns + kTimeWait_ns, Timewait::Close::told);
   } else {
     closed.gone = !stays_bound;
   }

@@ -4,7 +4,7 @@
 
 namespace socktrace {
 
-void Timewait::put(const Socket& socket, uint64_t expires_ns, bool told) {
+void Timewait::put(const Socket& socket, uint64_t expires_ns, Close close) {
   const auto [at, added] = entries_.try_emplace(socket.key);
   Entry& entry = at->second;
   if (added || entry.expires_ns != expires_ns) deadlines_.push({expires_ns, socket.key});
@@ -13,7 +13,7 @@ void Timewait::put(const Socket& socket, uint64_t expires_ns, bool told) {
     by_tuple_[entry.tuple] = socket.key;
   }
   entry.expires_ns = expires_ns;
-  entry.told = told;
+  entry.close = close;
 }
 
 void Timewait::erase(const SocketKey& key) {

@@ -16,14 +16,20 @@ namespace socktrace {
 // without a full socket), and connection requests that a dump has shown.
 class Timewait {
  public:
+  // Whether tcp.closed has been emitted for the connection.
+  enum class Close : uint8_t {
+    unseen,  // it ended before anything was known of it; if a record tells its end after all, that counts
+    owed,    // it was followed, and will be told at the latest when the row ends
+    told,
+  };
   struct Entry {
     uint64_t expires_ns = 0;
     uint64_t tuple = 0;
-    bool told = false;  // tcp.closed has been emitted; not so for those that a dump has shown first
+    Close close = Close::unseen;
   };
 
   // Adds, or replaces what is known.
-  void put(const Socket& socket, uint64_t expires_ns, bool told);
+  void put(const Socket& socket, uint64_t expires_ns, Close close);
   void erase(const SocketKey& key);
   [[nodiscard]] const Entry* find(const SocketKey& key) const;
   // The one with this tuple_hash().

@@ -101,8 +101,7 @@ void Tracker::tick(uint64_t now_ns) {
     if (attempt.time_ns + kBindSettles_ns <= now_ns) settled.push_back(key);
   for (const SocketKey& key : settled) settle_bind(key);
 
-  while (const std::optional<SocketKey> key = timewait_.due(now_ns))
-    end_silently_known(*key, EventKind::socket_closed, now_ns, false);
+  while (const std::optional<SocketKey> key = timewait_.due(now_ns)) end_mini(*key, now_ns);
 
   if (now_ns > kTombstone_ns)
     ended_.forget_before(dumping_ ? std::min(dump_ns_, now_ns - kTombstone_ns) : now_ns - kTombstone_ns);

@@ -50,53 +50,52 @@ struct TrackerOptions {
 // has been applied to the table when the sink gets it, and nothing else changes the table. No clock, no
 // system calls.
 //
-// "bound" is a row in CLOSE; "mini" one that only a timewait mini-socket is left of; "ended" was a row a
-// moment ago; "-" no row. "-> bound | -": bound while its port was chosen by bind() and a descriptor is open.
+// "bound": a row in CLOSE. "mini": only a timewait mini-socket is left. "ended": was a row a moment ago.
+// "-": no row. "bound | -": bound if bind() chose the port and a descriptor is open, else no row.
 //
-//   record                         row        event                   the row afterwards
-//   ------------------------------ ---------- -----------------------
-//   ------------------------------------------ BIND 0, BIND_OK                any        bind.ok, udp.open
-//   bound (datagram: open) BIND errno                     any        bind.failed             unchanged
-//   BIND_ATTEMPT                   any        (waits)                 unchanged; port 0 is never waited for
-//     no BIND_OK: 20 ms, RELEASE,
-//     or the thread goes on        any        bind.failed inferred    unchanged
-//   CLOSE -> LISTEN                any        (candidate)             unchanged
-//     LISTEN 0                     any        tcp.listen              listen, backlog in send_q
-//     LISTEN errno                 any        listen.failed           unchanged
-//     LISTEN -> CLOSE within 1 ms  any        listen.failed inferred  unchanged (when no LISTEN result tells)
-//     1 ms, or another record      any        tcp.listen              listen
-//   LISTEN 0                       listen     tcp.state if news       listen, new backlog or owner
-//   LISTEN -> CLOSE                listen     tcp.closed              bound | -
-//   CLOSE -> SYN_SENT              any        tcp.connect             syn_sent, opened now
-//   SYN_SENT -> ESTABLISHED        any        tcp.established         established, outbound
-//   SYN_SENT -> SYN_RECV           syn_sent   tcp.state               syn_recv, outbound (simultaneous open)
-//   LISTEN -> SYN_RECV             -          (silent)                - (a child, told when established)
-//   SYN_RECV -> ESTABLISHED        -          tcp.established         established, inbound, listener's owners
-//   SYN_RECV -> ESTABLISHED        syn_recv   tcp.established         established, direction as it was
-//   ACCEPT                         any, -     tcp.accept              owner is who accepted (Fast Open:
-//   syn_recv) ACCEPT                         ended      tcp.accept, gone        - (reset before it was
-//   accepted) SYN_SENT -> CLOSE              any        tcp.connect_failed      bound | - SYN_RECV -> CLOSE
-//   -          (silent)                - (never was a connection) any other -> CLOSE             any
-//   tcp.closed              mini, or bound | - any other transition           any        tcp.state the new
-//   state LAST_ACK -> CLOSE, other end   mini       tcp.state               time_wait (both ends on this
-//   host) ERROR                          any        (kept)                  the errno of its next close
-//   RELEASE                        bound      socket.closed           -
-//   RELEASE                        fin_wait,  socket.owner            owners exited
-//                                  closing, last_ack
-//   RELEASE                        other TCP  (kept)                  unchanged; a transition follows
-//   RELEASE, DESTROY               mini, -    (silent)                unchanged
-//   DESTROY                        bound      socket.closed           -
-//   DESTROY                        other TCP  tcp.closed              - (its CLOSE was lost)
-//   CREATE of a raw, ping socket   -          socket.seen             open
-//   CONNECT                        - with port  udp.open, udp.connect open, established
-//   CONNECT                        open       udp.connect             open, established (raw: socket.seen)
-//   SEND                           -          udp.open                open
-//   RELEASE                        open       udp.closed              - (raw, ping: socket.closed)
-//   60 s, or ESTABLISHED of a new
-//   socket with its addresses      mini       socket.closed           -
-//   any but the start of another   ended      (silent)                -
-//   connection
-//   older than the row's change    any        as above                keeps its state (tcp.state: silent)
+// clang-format off
+//   record                         row         event                  the row afterwards
+//   ------------------------------ ----------- ---------------------- --------------------------------------
+//   BIND 0, BIND_OK                any         bind.ok, udp.open      bound (datagram: open)
+//   BIND errno                     any         bind.failed            unchanged
+//   BIND_ATTEMPT                   any         (waits)                unchanged; never waited for with port 0
+//     20 ms, RELEASE, next call    any         bind.failed inferred   unchanged
+//   CLOSE -> LISTEN                any         (candidate)            unchanged
+//     LISTEN 0                     any         tcp.listen             listen, backlog in send_q
+//     LISTEN errno                 any         listen.failed          unchanged
+//     LISTEN -> CLOSE within 1 ms  any         listen.failed inferred unchanged, unless a LISTEN tells
+//     1 ms, or another record      any         tcp.listen             listen
+//   LISTEN 0                       listen      tcp.state if news      listen, new backlog or owner
+//   LISTEN -> CLOSE                listen      tcp.closed             bound | -
+//   CLOSE -> SYN_SENT              any         tcp.connect            syn_sent, opened now
+//   SYN_SENT -> ESTABLISHED        any         tcp.established        established, outbound
+//   SYN_SENT -> SYN_RECV           syn_sent    tcp.state              syn_recv, outbound (both connect)
+//   LISTEN -> SYN_RECV             -           (silent)               - (a child, told when established)
+//   SYN_RECV -> ESTABLISHED        -           tcp.established        inbound, with its listener's owners
+//   SYN_RECV -> ESTABLISHED        syn_recv    tcp.established        established, direction as it was
+//   ACCEPT                         any, -      tcp.accept             owned by who accepted; TFO: syn_recv
+//   ACCEPT                         ended       tcp.accept, gone       - (reset before it was accepted)
+//   SYN_SENT -> CLOSE              any         tcp.connect_failed     bound | -
+//   SYN_RECV -> CLOSE              -           (silent)               - (never was a connection)
+//   any other -> CLOSE             any         tcp.closed             mini, or bound | -
+//   any other transition           any         tcp.state              the new state
+//   LAST_ACK -> CLOSE of other end mini        tcp.state              time_wait (both ends on this host)
+//   ERROR                          any         (kept)                 unchanged; the errno of its next end
+//   RELEASE                        bound       socket.closed          -
+//   RELEASE                        half closed socket.owner           owners exited
+//   RELEASE                        other TCP   (kept)                 unchanged; a transition follows
+//   RELEASE, DESTROY               mini, -     (silent)               unchanged
+//   DESTROY                        bound       socket.closed          -
+//   DESTROY                        other TCP   tcp.closed             - (its CLOSE was lost)
+//   CREATE of a raw or ping socket -           socket.seen            open
+//   CONNECT, local port known      -           udp.open, udp.connect  open, established
+//   CONNECT                        open, -     udp.connect            open, established (raw: socket.seen)
+//   SEND                           -           udp.open               open
+//   RELEASE                        open        udp.closed             - (raw, ping: socket.closed)
+//   60 s, addresses connect anew   mini        socket.closed          -
+//   any that starts nothing new    ended       (silent)               -
+//   any older than the last change any         as above               keeps its state; no tcp.state
+// clang-format on
 //
 // Owners come from records in task context only. After RELEASE they are the last known ones, marked as
 // exited; those of a mini-socket too.
@@ -128,13 +127,13 @@ class Tracker {
   // one that was lost.
   //
   // A dump of a busy host repeats and misses sockets, so absence is only a suspicion: ask the kernel for each
-  // suspect and confirm those that do not exist. A row that two dumps in a row miss, unchanged, is closed
-  // without asking. `resync`: the differences are the traces of lost records; their events say so.
+  // suspect and confirm those that do not exist. `resync`: the differences are the traces of lost records;
+  // their events say so.
   void begin_dump(uint64_t started_ns, bool resync);
   // A socket with its owners. `expires_ns`: when its mini-socket ends, CLOCK_BOOTTIME; 0 unknown.
   void dump_row(Socket&& row, uint64_t expires_ns = 0);
-  // Rows in the scope that the dump did not show. Only those that an exact get can find are returned; the
-  // others (bound TCP, raw and MPTCP sockets) wait for the second dump.
+  // The rows in the scope that the dump did not show and that an exact get can find. The others (bound TCP,
+  // raw and MPTCP sockets) are closed without asking when a second dump in a row misses them, unchanged.
   std::vector<Socket> suspects(const DumpScope& scope);
   // The kernel did not know it at `now_ns`; finish_dump() closes it unless a record has.
   void confirm_gone(const SocketKey& key, uint64_t now_ns);
@@ -201,6 +200,7 @@ class Tracker {
   void on_destroy(const Hit& hit);
   void end(Event&& closed);
   void end_missed(const SocketKey& key, uint64_t now_ns);
+  void end_mini(const SocketKey& key, uint64_t now_ns);
   void end_silently_known(const SocketKey& key, EventKind kind, uint64_t now_ns, bool resync);
 
   // tracker.cpp
@@ -212,6 +212,7 @@ class Tracker {
   void forget(const SocketKey& key, uint64_t now_ns, bool released);
 
   // reconcile.cpp
+  void settle_rows();
   void discover(Socket&& dumped, uint64_t expires_ns);
   void correct(const Socket& row, Socket&& dumped, uint64_t expires_ns);
   void complete(const Socket& row, Socket&& dumped);
@@ -234,6 +235,7 @@ class Tracker {
   uint64_t dump_ns_ = 0;
   uint64_t previous_dump_ns_ = 0;
   ReconcileCounts counts_;
+  std::vector<std::pair<Socket, uint64_t>> rows_;  // of the dump, to be compared, and when they expire
   std::unordered_set<SocketKey, SocketKeyHash> dumped_;
   std::vector<std::pair<SocketKey, uint64_t>> confirmed_;   // to be gone, and when
   std::unordered_set<SocketKey, SocketKeyHash> suspected_;  // by this dump
