@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/address.h"
@@ -51,8 +52,12 @@ struct Crowd {
   std::vector<MemberSpec> members;
 };
 
+// Addresses for which the running kernel has rules of its own, which are not ours to repeat.
+std::vector<std::string_view> peculiar_addresses();
+
 // A crowd of two to four sockets of one protocol on `port` and, rarely, the port after it. `loopback` and
-// `device` are the interfaces they may be bound to.
-Crowd random_crowd(std::mt19937_64& random, uint16_t port, uint32_t loopback, uint32_t device);
+// `device` are the interfaces they may be bound to, `left_out` addresses that are not used.
+Crowd random_crowd(std::mt19937_64& random, uint16_t port, uint32_t loopback, uint32_t device,
+                   const std::vector<std::string_view>& left_out);
 
 }  // namespace socktrace::test

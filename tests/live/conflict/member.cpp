@@ -1,6 +1,7 @@
 #include "member.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/fsuid.h>
 #include <sys/socket.h>
@@ -75,6 +76,18 @@ bool set_option(const sys::UniqueFd& fd, int level, int name, int value) {
 bool is_readable(const sys::UniqueFd& fd, int timeout_ms) {
   pollfd wanted{fd.get(), POLLIN, 0};
   return ::poll(&wanted, 1, timeout_ms) == 1;
+}
+
+// The peer of a socket that has reached TIME_WAIT is the one that the kernel lets see it: its last FIN is acknowledged.
+bool is_finished(const sys::UniqueFd& fd) {
+  for (int waited_ms = 0; waited_ms < kDeadline_ms; ++waited_ms) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (::getsockopt(fd.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;
+    if (info.tcpi_state == TCP_CLOSE) return true;
+    ::poll(nullptr, 0, 1);
+  }
+  return false;
 }
 
 // No connect() waits longer.
@@ -275,6 +288,8 @@ bool Member::take_role(Sandbox& sandbox) {
       if (!(server ? become_accepted(sandbox) : connect_to_server(sandbox))) return false;
       fd_ = {};
       if (!is_readable(peer_, kDeadline_ms)) return false;
+      ::shutdown(peer_.get(), SHUT_WR);
+      if (!is_finished(peer_)) return false;
       peer_ = {};
       model_.state = State::time_wait;
       model_.inode = 0;

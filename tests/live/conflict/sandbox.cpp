@@ -4,10 +4,15 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <spawn.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
+#include <vector>
 
 namespace socktrace::test {
 namespace {
@@ -29,17 +34,37 @@ void write_sysctl(const sys::UniqueFd& fd, const std::string& text) {
   require(::pwrite(fd.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()), text.c_str());
 }
 
-constexpr const char* kSetup =
-    "ip link set lo up && ip link add st0 type veth peer name st1 && "
-    "ip link set st0 addrgenmode none && ip link set st1 addrgenmode none && "
-    "ip addr add 10.99.0.1/24 dev st0 && ip link set st1 up && ip link set st0 up && "
-    "ip addr add fd99::1/64 dev st0 nodad && ip addr add fe80::1/64 dev st0 nodad";
+// ip(8), each line one call. Not by a shell: that of a small guest has an ip of its own, which knows less.
+constexpr const char* kSetup[] = {
+    "link set lo up",
+    "link add st0 type veth peer name st1",
+    "link set st0 addrgenmode none",
+    "link set st1 addrgenmode none",
+    "addr add 10.99.0.1/24 dev st0",
+    "link set st1 up",
+    "link set st0 up",
+    "addr add fd99::1/64 dev st0 nodad",
+    "addr add fe80::1/64 dev st0 nodad",
+};
+
+bool run_ip(const char* arguments) {
+  std::istringstream stream(arguments);
+  std::vector<std::string> words = {"ip"};
+  for (std::string word; stream >> word;) words.push_back(word);
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  pid_t pid = 0;
+  int status = 0;
+  return ::posix_spawnp(&pid, "ip", nullptr, nullptr, argv.data(), environ) == 0 &&
+         ::waitpid(pid, &status, 0) == pid && status == 0;
+}
 
 }  // namespace
 
 Sandbox::Sandbox() {
   require(::unshare(CLONE_NEWNET) == 0, "unshare");
-  require(std::system(kSetup) == 0, "ip");
+  for (const char* arguments : kSetup) require(run_ip(arguments), arguments);
   write_sysctl(open_sysctl("/proc/sys/net/ipv4/tcp_max_tw_buckets"), "262144");
   local_ports_ = open_sysctl("/proc/sys/net/ipv4/ip_local_port_range");
   unprivileged_ = open_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start");
