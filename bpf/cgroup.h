@@ -26,8 +26,9 @@ static __always_inline const struct sock *st_sock_address(__u64 *memory, const v
 
 /*
  * The socket of a cgroup hook. Its network namespace is not in any context and
- * bpf_get_netns_cookie() is not the inode number, so it comes from the socket itself; where kernel
- * memory cannot be read, only what the context tells is filled, and netns stays 0.
+ * bpf_get_netns_cookie() is not the inode number, so it comes from the socket itself. Under
+ * lockdown=confidentiality only what the context tells is filled, and the namespace is that of the
+ * calling process: another one only for a socket that was passed or kept across setns().
  */
 static __always_inline void st_fill_hook(struct st_sock *out, __u64 *cookie, __u64 *sk_address,
 					 __u32 *netns, void *ctx, const void *sk)
@@ -38,6 +39,8 @@ static __always_inline void st_fill_hook(struct st_sock *out, __u64 *cookie, __u
 	*cookie = bpf_get_socket_cookie(ctx);
 	if (st_config.features & ST_CFG_PROBE_READ)
 		st_fill_probed(out, cookie, netns, address);
+	else if (st_config.features & ST_CFG_TASK_BTF)
+		*netns = bpf_get_current_task_btf()->nsproxy->net_ns->ns.inum;
 }
 
 static __always_inline void st_fill_head(struct st_head *head, struct st_sock *out, void *ctx,

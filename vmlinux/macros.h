@@ -5,6 +5,8 @@
 #define AF_INET 2   /* include/linux/socket.h */
 #define AF_INET6 10
 
+#define IPPROTO_ICMPV6 58 /* include/uapi/linux/in6.h: an enum that no type refers to */
+
 #define S_IFMT 00170000 /* include/uapi/linux/stat.h */
 #define S_IFSOCK 0140000
 

@@ -153,7 +153,6 @@ enum {
 enum {
 	IPPROTO_ICMP = 1,
 	IPPROTO_TCP = 6,
-	IPPROTO_ICMPV6 = 58,
 	IPPROTO_MPTCP = 262,
 };
 
@@ -207,6 +206,10 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct nsproxy {
+	struct net *net_ns;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int tgid;
@@ -215,6 +218,7 @@ struct task_struct {
 	char comm[16];
 	const struct cred *cred;
 	struct files_struct *files;
+	struct nsproxy *nsproxy;
 };
 
 /* Sockets */

@@ -13,6 +13,8 @@
 
 namespace socktrace::test {
 
+inline constexpr uint16_t kPort = 18080;  // free: every test has a namespace of its own
+
 // A socket of the test; every call that must not fail ends the test when it does.
 class TestSocket {
  public:
@@ -53,6 +55,9 @@ class ProbeTest : public testing::Test {
   void drain();
   // Records of this namespace, of one kind, in order.
   [[nodiscard]] std::vector<Record> of(RecordKind kind) const;
+  // The first and last of them; throw when there is none.
+  [[nodiscard]] Record first(RecordKind kind) const { return of(kind).at(0); }
+  [[nodiscard]] Record last(RecordKind kind) const { return of(kind).at(of(kind).size() - 1); }
   // Records of one socket as "close>syn_sent established>..." for ST_STATE and the kind's name otherwise.
   [[nodiscard]] std::string story(uint64_t cookie) const;
 

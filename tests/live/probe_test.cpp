@@ -1,5 +1,4 @@
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -11,7 +10,6 @@
 namespace socktrace::test {
 namespace {
 
-constexpr uint16_t kPort = 18080;
 constexpr int kBindAddressNoPort = 24;                               // IP_BIND_ADDRESS_NO_PORT
 constexpr const char* kErrorReport = "tp_btf/inet_sk_error_report";  // 5.14
 
@@ -117,7 +115,7 @@ TEST_F(ProbeTest, AFailedBindCarriesTheRequestedAddressAndItsErrno) {
     other.option(SOL_SOCKET, SO_REUSEPORT, 1);
     ASSERT_EQ(other.bind(kPort), EADDRINUSE);
     collect([&] { return of(RecordKind::bind).size() == 2; });
-    const Record failed = of(RecordKind::bind).back();
+    const Record failed = last(RecordKind::bind);
     EXPECT_EQ(failed.error, EADDRINUSE);
     EXPECT_TRUE(failed.has_result);
     EXPECT_EQ(failed.socket.key.cookie, other.cookie());
@@ -159,7 +157,7 @@ TEST_F(ProbeTest, BindsThatNeverReachASocketAreNotTold) {
   ASSERT_EQ(last.bind(kPort), 0);
   collect([&] { return !of(RecordKind::bind).empty(); });
   ASSERT_EQ(of(RecordKind::bind).size(), 1u);
-  EXPECT_EQ(of(RecordKind::bind)[0].socket.key.cookie, last.cookie());
+  EXPECT_EQ(first(RecordKind::bind).socket.key.cookie, last.cookie());
 }
 
 TEST_F(ProbeTest, TheSecondOfTwoListenersOnAPortFails) {
@@ -193,14 +191,14 @@ TEST_F(ProbeTest, AnAcceptedChildIsNamedByItsNewDescriptor) {
   ASSERT_EQ(client.connect(listener.port()), 0);
   TestSocket child = listener.accept();
   collect([&] { return !of(RecordKind::accept).empty(); });
-  const Record accepted = of(RecordKind::accept)[0];
+  const Record accepted = first(RecordKind::accept);
   EXPECT_EQ(accepted.socket.key.cookie, child.cookie());
   EXPECT_EQ(accepted.socket.local.port, listener.port());
   EXPECT_EQ(accepted.socket.peer.port, client.port());
   EXPECT_EQ(accepted.socket.state, State::established);
   EXPECT_EQ(accepted.task.fd, child.fd());
   EXPECT_NE(accepted.socket.inode, 0u);
-  EXPECT_EQ(of(RecordKind::listen)[0].socket.local.port, listener.port());
+  EXPECT_EQ(first(RecordKind::listen).socket.local.port, listener.port());
 }
 
 TEST_F(ProbeTest, AUdpSocketThatOnlySendsIsToldOnceWithItsPort) {
@@ -214,9 +212,9 @@ TEST_F(ProbeTest, AUdpSocketThatOnlySendsIsToldOnceWithItsPort) {
     sender.close();
     collect([&] { return !of(RecordKind::release).empty(); });
     EXPECT_EQ(story(cookie), "send release");
-    EXPECT_EQ(of(RecordKind::send)[0].socket.local.port, port);
-    EXPECT_EQ(of(RecordKind::send)[0].socket.peer.port, 9);
-    const Socket released = of(RecordKind::release)[0].socket;
+    EXPECT_EQ(first(RecordKind::send).socket.local.port, port);
+    EXPECT_EQ(first(RecordKind::send).socket.peer.port, 9);
+    const Socket released = first(RecordKind::release).socket;
     EXPECT_EQ(released.local.port, port);
     EXPECT_EQ(released.uid, UINT32_MAX);  // not read at release, and said so
     EXPECT_FALSE(released.options.known);
@@ -232,14 +230,14 @@ TEST_F(ProbeTest, AConnectedUdpSocketTellsBothEndsAndItsError) {
   const bool reports_errors = !kernel_is_before(5, 14);
   collect([&] { return !of(reports_errors ? RecordKind::error : RecordKind::connect).empty(); });
   EXPECT_EQ(story(cookie), reports_errors ? "connect error" : "connect");
-  const Record connected = of(RecordKind::connect)[0];
+  const Record connected = first(RecordKind::connect);
   EXPECT_EQ(connected.error, 0);
   EXPECT_TRUE(connected.has_result);
   EXPECT_EQ(connected.socket.local.port, client.port());
   EXPECT_EQ(connected.socket.peer.port, 9);
   EXPECT_EQ(connected.task.fd, client.fd());
   if (reports_errors) {
-    EXPECT_EQ(of(RecordKind::error)[0].error, ECONNREFUSED);
+    EXPECT_EQ(first(RecordKind::error).error, ECONNREFUSED);
   }
 }
 
@@ -252,89 +250,10 @@ TEST_F(ProbeTest, ARefusedConnectionClosesWithItsReason) {
   collect([&] { return !of(RecordKind::release).empty(); });
   EXPECT_EQ(story(cookie), kernel_is_before(5, 14) ? "closed>syn_sent syn_sent>closed release"
                                                    : "closed>syn_sent syn_sent>closed error release");
-  const Record closed = of(RecordKind::state).back();
+  const Record closed = last(RecordKind::state);
   EXPECT_EQ(closed.error, ECONNREFUSED);
   EXPECT_FALSE(closed.has_mini);
   EXPECT_NE(closed.socket.local.port, 0);
-}
-
-// What stays behind each of the ways from FIN_WAIT2 to CLOSE; the rule is st_mini_state() in bpf/state.bpf.c.
-class MiniSocketTest : public ProbeTest {
- protected:
-  void SetUp() override {
-    ProbeTest::SetUp();
-    if (IsSkipped()) return;
-    attach();
-    listener_.emplace(AF_INET, SOCK_STREAM);
-    client_.emplace(AF_INET, SOCK_STREAM);
-    ASSERT_EQ(listener_->bind(kPort), 0);
-    ASSERT_EQ(listener_->listen(8), 0);
-    ASSERT_EQ(client_->connect(kPort), 0);
-    child_.emplace(listener_->accept());
-    cookie_ = client_->cookie();
-  }
-
-  // Our side of the connection ends, and the peer has acknowledged that.
-  void half_close() {
-    ASSERT_EQ(shutdown(client_->fd(), SHUT_WR), 0);
-    collect([&] { return story(cookie_).ends_with("fin_wait_1>fin_wait_2"); });
-  }
-
-  void close_with_reset(TestSocket& socket) {
-    const linger now{1, 0};
-    ASSERT_EQ(setsockopt(socket.fd(), SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
-    socket.close();
-  }
-
-  // The record of FIN_WAIT2 -> CLOSE.
-  Record closed() {
-    collect([&] { return story(cookie_).find("fin_wait_2>closed") != std::string::npos; });
-    for (const Record& record : of(RecordKind::state))
-      if (record.socket.key.cookie == cookie_ && record.new_state == State::close) return record;
-    return {};
-  }
-
-  std::optional<TestSocket> listener_, client_, child_;  // made in the test's namespace
-  uint64_t cookie_ = 0;
-};
-
-TEST_F(MiniSocketTest, AnOrphanWaitsForTheFinAsAMiniSocket) {
-  client_->close();
-  EXPECT_EQ(closed().mini_state, State::fin_wait_2);
-}
-
-TEST_F(MiniSocketTest, AFinLeavesTimeWait) {
-  half_close();
-  child_->close();
-  EXPECT_EQ(closed().mini_state, State::time_wait);
-}
-
-TEST_F(MiniSocketTest, AResetFromThePeerLeavesNothing) {
-  half_close();
-  close_with_reset(*child_);
-  const Record record = closed();
-  EXPECT_FALSE(record.has_mini);
-  EXPECT_EQ(record.error, ECONNRESET);
-}
-
-TEST_F(MiniSocketTest, ACloseWithZeroLingerLeavesNothing) {
-  half_close();
-  close_with_reset(*client_);
-  EXPECT_FALSE(closed().has_mini);
-}
-
-TEST_F(MiniSocketTest, ANegativeLinger2LeavesNothing) {
-  client_->option(IPPROTO_TCP, TCP_LINGER2, -1);
-  half_close();
-  client_->close();
-  EXPECT_FALSE(closed().has_mini);
-}
-
-TEST_F(MiniSocketTest, ADisconnectLeavesNothing) {
-  half_close();
-  sockaddr unspecified{};
-  ASSERT_EQ(connect(client_->fd(), &unspecified, sizeof unspecified), 0);
-  EXPECT_FALSE(closed().has_mini);
 }
 
 TEST_F(ProbeTest, InInferModeAttemptAndSuccessAreTwoRecords) {

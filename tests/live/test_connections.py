@@ -87,7 +87,7 @@ class Connections(unittest.TestCase):
         for event in closed:
             child = event["socket"]["cookie"] in children
             received, sent = (10, 20) if child else (20, 10)
-            self.assertEqual((event["bytes"]["received"], event["bytes"]["sent"]), (received, sent), event)
+            self.assertEqual((event["stats"]["bytes_received"], event["stats"]["bytes_sent"]), (received, sent), event)
             self.assertGreater(event["duration_ns"], 0)
             self.assertEqual({o["pid"] for o in event["owners"]}, {server.pid if child else me})
 

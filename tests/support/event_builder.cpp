@@ -82,7 +82,7 @@ EventBuilder& EventBuilder::by(Process process, int32_t fd) {
   return *this;
 }
 EventBuilder& EventBuilder::owned_by(Process process, int32_t fd, OwnerSource source, bool exited) {
-  event.socket.owners.push_back({std::make_shared<const Process>(std::move(process)), fd, source, exited});
+  event.socket.owners.push_back({std::make_shared<const Process>(std::move(process)), fd, source, exited, 0});
   return *this;
 }
 EventBuilder& EventBuilder::ownerless(NoOwner reason) {

@@ -16,15 +16,18 @@ std::string owners_difference(const std::vector<Owner>& a, const std::vector<Own
   for (size_t i = 0; i < a.size(); ++i) {
     const std::string text = process_difference(a[i].process, b[i].process);
     if (!text.empty()) return fmt::format("owner {}: {}", i, text);
-    if (a[i].fd != b[i].fd || a[i].source != b[i].source || a[i].exited != b[i].exited)
-      return fmt::format("owner {}: fd, source or exited", i);
+    if (a[i].fd != b[i].fd || a[i].source != b[i].source || a[i].exited != b[i].exited ||
+        a[i].tid != b[i].tid)
+      return fmt::format("owner {}: fd, source, exited or tid", i);
   }
   return "";
 }
 
 std::string details_difference(const Boxed<SocketDetails>& a, const Boxed<SocketDetails>& b) {
   if (!a || !b) return bool(a) == bool(b) ? "" : "details are absent";
-  return a->name == b->name && a->peer_inode == b->peer_inode ? "" : "details";
+  const bool same = a->name == b->name && a->peer_inode == b->peer_inode && a->node == b->node &&
+                    a->port == b->port && a->peer_node == b->peer_node && a->peer_port == b->peer_port;
+  return same ? "" : "details";
 }
 
 }  // namespace

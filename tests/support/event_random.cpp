@@ -44,7 +44,7 @@ ProcessRef RandomEvents::process() {
 
 Owner RandomEvents::owner() {
   return {process(), static_cast<int32_t>(number(100)) - 1, static_cast<OwnerSource>(number(4)),
-          number(2) == 1};
+          number(2) == 1, static_cast<uint32_t>(number(2) * number(1'000'000))};
 }
 
 Socket RandomEvents::socket() {
@@ -66,6 +66,10 @@ Socket RandomEvents::socket() {
     details.name = bytes(107);
     details.name += 'x';
     details.peer_inode = static_cast<uint32_t>(number(0));
+    details.node = static_cast<uint32_t>(number(2) * number(0));
+    details.port = static_cast<uint32_t>(number(2) * number(0));
+    details.peer_node = static_cast<uint32_t>(number(2) * number(0));
+    details.peer_port = static_cast<uint32_t>(number(2) * number(0));
   }
   made.state = static_cast<State>(number(kStateCount));
   made.options.known = number(2);
@@ -102,7 +106,7 @@ Event RandomEvents::next() {
   if (number(2)) {
     made.process = process();
     made.tid = static_cast<uint32_t>(number(0));
-    if (number(2)) made.socket.owners.push_back({made.process, 3, OwnerSource::call, false});
+    if (number(2)) made.socket.owners.push_back({made.process, 3, OwnerSource::call, false, 0});
   }
   made.fd = static_cast<int32_t>(number(50)) - 1;
   made.error = static_cast<int32_t>(number(134));

@@ -161,7 +161,7 @@ TEST(BindRules, TheAddressIsJudgedBeforeOtherSockets) {
       {other, request("[2001:db8::1]:8080"), "EADDRNOTAVAIL"},
       {other, request("[::1]:8080", "dev=2"), "EADDRNOTAVAIL"},
       {other, request("127.0.0.1:8080", "dev=2"), "0"},
-      {other, request("[::ffff:127.0.0.1]:8080", "dev=2"), "EADDRNOTAVAIL"},
+      {other, request("[::ffff:127.0.0.1]:8080", "dev=2"), "0"},
       {other, request("[fe80::1]:8080", "dev=2"), "0"},
       {other, request("[fe80::1]:8080", "dev=1"), "EADDRNOTAVAIL"},
       {other, request("[fe80::1]:8080"), "EINVAL"},
@@ -191,6 +191,44 @@ TEST(BindRules, TheNewestUdpSiblingLetsASocketInWhateverOlderOnesSay) {
   const diagnose::BindRequest wildcard = request("0.0.0.0:9000", "udp reuseport");
   EXPECT_EQ(explained(wildcard, {plain, sibling}), "0\n");
   EXPECT_NE(explained(wildcard, {sibling, late_plain}), "0\n");
+}
+
+TEST(BindRules, UdpMeetsIpv6SiblingsLast) {
+  const Socket mapped = udp("[::ffff:127.0.0.1]:9000", "reuseport");
+  const Socket stranger = udp("[::1]:9000", "reuseport uid=7");
+  const diagnose::BindRequest wildcard = request("[::]:9000", "udp reuseport");
+  // Both go to the end of the hash slot, so the older one is met first; IPv4 ones go to its front.
+  EXPECT_EQ(explained(wildcard, {mapped, stranger}), "0\n");
+  EXPECT_NE(explained(wildcard, {udp("[::1]:9000", "reuseport uid=7"), udp("[::1]:9000", "reuseport")}),
+            "0\n");
+  EXPECT_EQ(explained(wildcard, {stranger, udp("127.0.0.1:9000", "reuseport")}), "0\n");
+}
+
+TEST(BindRules, ASiblingThatListensLaterMarksThePortLast) {
+  Socket first = listener("0.0.0.0:9000", "reuseaddr reuseport uid=7");
+  const Socket second = bound("0.0.0.0:9000", "reuseaddr reuseport uid=8");
+  first.changed_ns = second.opened_ns + 1;
+  diagnose::BindRequest listen = request("0.0.0.0:9000", "reuseaddr reuseport uid=8 listen");
+  listen.key = second.key;
+  EXPECT_NE(explained(listen, {first, second}), "0\n");
+}
+
+TEST(BindRules, AConnectionMayHideTheMarkOfItsListener) {
+  // The children of a wildcard SO_REUSEPORT listener that has closed, accepted by another user.
+  const Socket child = accepted("127.0.0.1:9000", "127.0.0.1:50000", "reuseport uid=7");
+  const diagnose::BindRequest sibling = request("127.0.0.1:9000", "reuseport uid=8");
+  EXPECT_FALSE(diagnose::explain(sibling, pointers({child}), loopback_facts()).certain);
+  const diagnose::BindRequest plain = request("127.0.0.1:9000", "uid=8");
+  EXPECT_TRUE(diagnose::explain(plain, pointers({child}), loopback_facts()).certain);
+}
+
+TEST(BindRules, ThePlaceholderOfIpv6ConnectionsMeetsTheIpv4WildcardOnly) {
+  expect({
+      {outgoing("[::1]:9000", "[::1]:80"), request("127.0.0.6:9000"), "0"},
+      {outgoing("[::1]:9000", "[::1]:80"), request("[::ffff:0.0.0.0]:9000"), "0"},
+      {outgoing("[::1]:9000", "[::1]:80"), request("0.0.0.0:9000"), "EADDRINUSE"},
+      {time_wait("[::1]:9000"), request("0.0.0.0:9000"), "EADDRINUSE"},
+  });
 }
 
 TEST(BindRules, TcpLetsASiblingInWithoutLookingAtOtherDevices) {

@@ -103,9 +103,16 @@ TEST(Conflict, NamesHoldersButNotTheirClients) {
       accepted("127.0.0.1:8080", "127.0.0.1:50001"), outgoing("127.0.0.1:50000", "127.0.0.1:8080"),
       time_wait("127.0.0.1:8080", "unknown"),
   };
-  EXPECT_EQ(holders(request("0.0.0.0:8080"), EADDRINUSE, sockets),
-            "  listener_overlap [LISTEN 0.0.0.0:8080]: same port, overlapping address, neither socket has "
-            "SO_REUSEPORT | ps -fp 5\n");
+  const std::string listener_only =
+      "  listener_overlap [LISTEN 0.0.0.0:8080]: same port, overlapping address, neither socket has "
+      "SO_REUSEPORT | ps -fp 5\n";
+  EXPECT_EQ(holders(request("0.0.0.0:8080", "reuseaddr"), EADDRINUSE, sockets), listener_only);
+  // Without SO_REUSEADDR the TIME_WAIT will be in the way when the listener has gone.
+  EXPECT_EQ(
+      holders(request("0.0.0.0:8080"), EADDRINUSE, sockets),
+      listener_only +
+          "  time_wait [TIME-WAIT 127.0.0.1:8080]: TIME-WAIT for up to 60 s more after a connection closed "
+          "here; set SO_REUSEADDR before bind | socktrace ss -tan state time-wait sport = :8080\n");
 }
 
 TEST(Conflict, TellsTheAcceptedConnectionsOfAnotherProcessAsOneWhenTheListenerIsGone) {
@@ -170,10 +177,9 @@ TEST(HoldersOfFailure, IsNeverEmpty) {
   EXPECT_EQ(holders(request("127.0.0.1:81"), EACCES, {}),
             "  privileged_port [nobody]: ports below 1024 need CAP_NET_BIND_SERVICE | sysctl "
             "net.ipv4.ip_unprivileged_port_start\n");
-  EXPECT_EQ(
-      holders(request("127.0.0.1:8080"), EACCES, {}),
-      "  policy [nobody]: no rule of the sockets forbids it: a security module or a cgroup program refused | "
-      "journalctl -k -g 'avc|apparmor'\n");
+  EXPECT_EQ(holders(request("127.0.0.1:8080"), EACCES, {}),
+            "  policy [nobody]: no other socket forbids it: a security module or a cgroup program refused | "
+            "journalctl -k -g 'avc|apparmor'\n");
   EXPECT_EQ(
       holders(request("192.0.2.1:8080"), EADDRNOTAVAIL, {}),
       "  address_not_local [nobody]: no interface of this network namespace has the address 192.0.2.1 | ip "

@@ -8,7 +8,6 @@
 #include <cstring>
 #include <string>
 
-#include "source/owner_scan.h"
 #include "support/temp_tree.h"
 #include "sys/clock.h"
 

@@ -21,7 +21,9 @@ struct Verb {
 
 // A first word that is exactly one of these is a verb; any other begins an option or a filter, now and in every later
 // version that keeps this list.
-constexpr std::array<Verb, 0> kVerbs = {};
+constexpr std::array kVerbs = {
+    Verb{"ss", run_ss_command},
+};
 
 Result<int> print(std::string_view text) {
   Output output;

@@ -1,5 +1,7 @@
 #include "cli/selection.h"
 
+#include "cli/filter_names.h"
+
 namespace socktrace::cli {
 
 Result<Selection> Selection::from(const TraceOptions& options) {
@@ -17,6 +19,9 @@ Result<Selection> Selection::from(const TraceOptions& options) {
   selection.ipv4_ = options.ipv4 || !options.ipv6;
   selection.ipv6_ = options.ipv6 || !options.ipv4;
 
+  Result<Filter> filter = Filter::parse(options.filter, system_filter_options());
+  if (!filter) return std::move(filter.error());
+  selection.filter_ = std::move(*filter);
   for (const std::string& word : options.filter) {
     if (!selection.text_.empty()) selection.text_ += ' ';
     selection.text_ += word;
@@ -33,12 +38,12 @@ bool Selection::wants(const Socket& socket) const {
       if (!ipv6_) return false;
       break;
     case Family::unix:
-      return unix_;
+      return unix_ && filter_.matches(socket, {});
     default:
       return false;
   }
   const bool protocol = is_tcp(socket) ? tcp_ : is_datagram(socket) ? udp_ : raw_;
-  return protocol;
+  return protocol && filter_.matches(socket, {});
 }
 
 bool Selection::lists(const Socket& socket) const {
@@ -54,12 +59,14 @@ bool Selection::tells(const Event& event) const {
       case EventKind::bind_failed:
       case EventKind::listen_failed:
       case EventKind::tcp_listen:
+        break;
       case EventKind::udp_open:
+      case EventKind::udp_closed:
+        if (event.socket.peer.port != 0) return false;  // connected: it hears one peer only
         break;
       case EventKind::tcp_closed:
         if (event.previous != State::listen) return false;
         break;
-      case EventKind::udp_closed:
       case EventKind::socket_closed:
       case EventKind::socket_seen:
       case EventKind::socket_owner:

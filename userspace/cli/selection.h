@@ -2,6 +2,7 @@
 
 #include "cli/trace_options.h"
 #include "core/event.h"
+#include "core/filter/filter.h"
 #include "core/result.h"
 
 namespace socktrace::cli {
@@ -31,6 +32,7 @@ class Selection {
   bool ipv4_ = true;
   bool ipv6_ = true;
   std::string text_;
+  Filter filter_;
 };
 
 }  // namespace socktrace::cli

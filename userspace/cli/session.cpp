@@ -8,9 +8,10 @@
 #include <vector>
 
 #include "cli/exit_code.h"
+#include "cli/log_header.h"
 #include "cli/ss_names.h"
 #include "cli/table_text.h"
-#include "diagnose/failed_call.h"
+#include "diagnose/explain.h"
 #include "source/dump.h"
 #include "source/owners.h"
 #include "sys/clock.h"
@@ -28,6 +29,11 @@ probe::BindResult bind_result(const std::string& name) {
   if (name == "tracepoint") return probe::BindResult::tracepoint;
   if (name == "infer") return probe::BindResult::infer;
   return probe::BindResult::automatic;
+}
+
+sink::Moment now() {
+  const uint64_t boottime_ns = sys::boottime_ns();
+  return {boottime_ns, sys::measure_wall_clock().realtime_ns(boottime_ns)};
 }
 
 }  // namespace
@@ -75,6 +81,33 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   return session;
 }
 
+Result<void> Session::open_logs() {
+  sink::LogFileOptions options;
+  options.header = make_log_header(selection_.text(), live_.tracer().hooks());
+  sink::LogFileHooks hooks;
+  hooks.warn = [this](const std::string& message) { say(message); };
+  // What --log and --json record of the table is what trace mode would list.
+  hooks.sockets = [this](const sink::SocketVisitor& visit) {
+    table_.for_each([&](const Socket& row) {
+      if (selection_.lists(row)) visit(row);
+    });
+  };
+  if (!options_.log.empty()) {
+    options.path = options_.log;
+    auto log = sink::LogFile::open(options, hooks, now());
+    if (!log) return std::move(log.error());
+    log_ = std::move(*log);
+  }
+  if (options_.json) {
+    options.path = "-";
+    if (options_.no_table) hooks.sockets = nullptr;
+    auto json = sink::LogFile::open(options, hooks, now());
+    if (!json) return std::move(json.error());
+    json_ = std::move(*json);
+  }
+  return {};
+}
+
 Result<void> Session::begin() {
   const Result<sys::ColorMode> color = sys::parse_color_mode(options_.color);
   if (!color) return Error(color.error());
@@ -82,12 +115,13 @@ Result<void> Session::begin() {
 
   Result<ReconcileCounts> counts = compare_with_kernel(false);
   if (!counts) return std::move(counts.error());
-  print_table();
+  if (Result<void> opened = open_logs(); !opened) return opened;  // each begins with the table
+  if (!json_ && !options_.no_table) print_table();
   started_ = true;
   // What happened while the dump was read is news.
   Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); });
   if (!released) return released;
-  if (Result<bool> flushed = output_.flush(); !flushed) return std::move(flushed.error());
+  if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
   if (!options_.quiet && !options_.once) say_ready();
   return {};
 }
@@ -136,8 +170,13 @@ Result<ReconcileCounts> Session::compare_with_kernel(bool resync) {
 }
 
 void Session::explain(Event& event) const {
+  std::vector<const Socket*> sockets;
+  table_.for_each([&](const Socket& row) {
+    const bool same_port = row.local.port == event.socket.local.port || event.socket.local.port == 0;
+    if (row.netns == event.socket.netns && same_port) sockets.push_back(&row);
+  });
   const Result<diagnose::HostFacts> facts = diagnose::read_host_facts();
-  event.conflicts = diagnose::explain_failed_call(event, table_, facts ? *facts : diagnose::HostFacts{});
+  event.conflicts = diagnose::explain_failure(event, sockets, facts ? *facts : diagnose::HostFacts{});
 }
 
 void Session::on_event(Event&& event) {
@@ -145,7 +184,11 @@ void Session::on_event(Event&& event) {
   if (event.kind == EventKind::bind_failed || event.kind == EventKind::listen_failed) explain(event);
   if (!selection_.tells(event)) return;
   ++events_;
-  sink::append_event_line(output_.buffer(), event, clock_, style_);
+  if (log_) log_->add(event);
+  if (json_)
+    json_->add(event);
+  else
+    sink::append_event_line(output_.buffer(), event, clock_, style_);
 }
 
 void Session::say(std::string_view message) const { std::fprintf(stderr, "socktrace: %.*s\n", static_cast<int>(message.size()), message.data()); }
@@ -164,30 +207,36 @@ void Session::say_ready() const {
                       : fmt::format("hook {}: off: {}; {}", hook.name, hook.error.empty() ? "not asked for" : hook.error, hook.cost));
 }
 
-void Session::print_table() {
-  if (options_.no_table) return;
+size_t Session::print_table() {
   const std::vector<const Socket*> rows = ordered_rows(table_, [this](const Socket& row) { return selection_.lists(row); });
   append_table(output_.buffer(), rows, names_,
                {.header = !options_.no_header,
                 .numeric = !options_.names,
                 .width = static_cast<uint32_t>(sys::is_terminal(STDOUT_FILENO) ? sys::terminal_width(STDOUT_FILENO).value_or(0) : 0)});
+  return rows.size();
 }
 
 Result<void> Session::table_on_demand() {
   Result<ReconcileCounts> counts = compare_with_kernel(true);
   if (!counts) return std::move(counts.error());
   if (Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); }); !released) return released;
-  print_table();
-  if (Result<bool> flushed = output_.flush(); !flushed) return std::move(flushed.error());
-  say(fmt::format("{} sockets in the table; compared with the kernel: {} missing, {} ghosts, {} wrong", table_.size(),
-                  counts->missing, counts->ghosts, counts->wrong_state + counts->wrong_owner));
+  const sink::Moment moment = now();
+  if (log_) log_->keyframe("request", moment);
+  if (json_) json_->keyframe("request", moment);
+  const size_t listed = json_ ? table_.size() : print_table();
+  if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
+  say(fmt::format("{} of {} sockets listed; compared with the kernel: {} missing, {} ghosts, {} wrong", listed,
+                  table_.size(), counts->missing, counts->ghosts, counts->wrong_state + counts->wrong_owner));
   return {};
 }
 
 Result<void> Session::notice_loss() {
   const uint64_t lost = live_.tracer().counters().lost;
   if (lost == lost_) return {};
-  say(fmt::format("{} events lost; comparing the table with the kernel", lost - lost_));
+  const LogLoss loss{.time_ns = sys::boottime_ns(), .where = "ringbuf", .count = lost - lost_};
+  if (log_) log_->add(loss);
+  if (json_) json_->add(loss);
+  say(fmt::format("{} events lost; comparing the table with the kernel", loss.count));
   lost_ = lost;
   Result<ReconcileCounts> counts = compare_with_kernel(true);
   if (!counts) return std::move(counts.error());
@@ -200,7 +249,15 @@ Result<bool> Session::pump() {
   if (!drained) return std::move(drained.error());
   tracker_.tick(now_ns);
   if (Result<void> noticed = notice_loss(); !noticed) return std::move(noticed.error());
-  return output_.flush();
+  return flush();
+}
+
+Result<bool> Session::flush() {
+  const sink::Moment moment = now();
+  if (log_) log_->flush(moment);
+  if (!json_) return output_.flush();
+  json_->flush(moment);
+  return json_->last_error() != EPIPE && json_->last_error() != EIO;
 }
 
 Result<int> Session::run() {
@@ -211,6 +268,8 @@ Result<int> Session::run() {
   (void)loop->add(signals_.fd(), [&] {
     while (const std::optional<int> signal = signals_.next()) {
       if (*signal == SIGINT || *signal == SIGTERM) stop = true;
+      if (*signal == SIGHUP && log_)
+        if (Result<void> reopened = log_->reopen(now()); !reopened) say(reopened.error().message);
       if (*signal == SIGUSR1)
         if (Result<void> printed = table_on_demand(); !printed) failure = std::move(printed.error());
     }
@@ -234,6 +293,8 @@ Result<int> Session::run() {
   if (failure) return std::move(*failure);
   Result<bool> pumped = pump();
   if (!pumped) return std::move(pumped.error());
+  if (log_) log_->close(now());
+  if (json_) json_->close(now());
   if (!options_.quiet && !options_.once) say(fmt::format("{} events, {} lost", events_, lost_));
   return options_.strict && lost_ > 0 ? kLost : kOk;
 }

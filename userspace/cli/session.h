@@ -15,6 +15,7 @@
 #include "core/tracker/tracker.h"
 #include "enrich/processes.h"
 #include "sink/event_line.h"
+#include "sink/log_file.h"
 #include "source/live.h"
 #include "sys/signals.h"
 
@@ -33,6 +34,7 @@ class Session {
   Session(const TraceOptions& options, Selection selection, sys::Signals signals, source::Live live, sys::Procfs procfs,
           uint32_t netns);
 
+  Result<void> open_logs();
   Result<void> begin();
   Result<ReconcileCounts> compare_with_kernel(bool resync);
   // One round: takes what the kernel has recorded, notices losses, writes what there is to say.
@@ -42,7 +44,9 @@ class Session {
 
   void on_event(Event&& event);
   void explain(Event& event) const;
-  void print_table();
+  size_t print_table();  // the number of rows
+  // Writes what has been said to standard output. False when nobody reads it any more.
+  Result<bool> flush();
   void say(std::string_view message) const;
   void say_ready() const;
 
@@ -59,6 +63,8 @@ class Session {
   WallClock clock_;
   sink::LineStyle style_;
   Output output_;
+  std::unique_ptr<sink::LogFile> log_;   // --log
+  std::unique_ptr<sink::LogFile> json_;  // --json: standard output as a log
   bool started_ = false;  // events of the first snapshot are the table, not news
   uint64_t events_ = 0;
   uint64_t lost_ = 0;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "cli/filter_names.h"
 #include "cli/help.h"
 #include "cli/output.h"
 #include "cli/ss.h"
@@ -125,7 +126,7 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
   if (command->version) return print(version_text());
   const ss::Options& options = command->options;
 
-  Result<Filter> filter = Filter::parse(options.filter, FilterOptions::system());
+  Result<Filter> filter = Filter::parse(options.filter, system_filter_options());
   if (!filter) return std::move(filter.error());
 
   Output output;

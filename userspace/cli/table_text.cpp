@@ -4,6 +4,7 @@
 #include <cstring>
 #include <tuple>
 
+#include "core/event_text.h"
 #include "core/ss/layout.h"
 #include "core/ss/row_text.h"
 
@@ -27,6 +28,21 @@ diag::Table table_of(const Socket& socket) {
 auto order(const Socket& socket) {
   return std::tuple(table_of(socket), socket.family, socket.state != State::listen, socket.local.port, socket.local.address,
                     socket.peer.port, socket.peer.address, socket.key.cookie);
+}
+
+// Never blank: who had the socket last, or why nobody is known.
+void append_absent_owner(std::string& out, const Socket& socket) {
+  if (socket.owners.empty()) {
+    out += ' ';
+    out += no_owner_text(socket.no_owner);
+    return;
+  }
+  out += " last:(";
+  for (size_t i = 0; i < socket.owners.size(); ++i) {
+    if (i > 0) out += ',';
+    append_name(out, *socket.owners[i].process);
+  }
+  out += ')';
 }
 
 }  // namespace
@@ -54,9 +70,12 @@ void append_table(std::string& out, const std::vector<const Socket*>& rows, cons
     diag::Row row;
     row.table = table_of(*socket);
     row.socket = *socket;
-    // What the table remembers beyond ss, an owner that has closed the socket or exited, is not who holds it now.
     std::erase_if(row.socket.owners, [](const Owner& owner) { return owner.exited; });
     ss::write_row(line, row, show, names);
+    if (row.socket.owners.empty()) {
+      append_absent_owner(line.text, *socket);
+      line.end[ss::kRest] = static_cast<uint32_t>(line.text.size());
+    }
     layout.add(line);
   }
   layout.finish();

@@ -18,7 +18,8 @@ struct TableStyle {
   uint32_t width = 0;   // columns of the terminal; 0: not a terminal
 };
 
-// The rows as `ss -p` prints them.
+// The rows as `ss -p` prints them; without users, `last:(name[pid])` tells who had the socket, or `?kernel`, `?permission` …
+// why nobody is known.
 void append_table(std::string& out, const std::vector<const Socket*>& rows, const ss::Names& names, const TableStyle& style);
 
 }  // namespace socktrace::cli

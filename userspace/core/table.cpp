@@ -1,94 +1,127 @@
 #include "core/table.h"
 
-#include <algorithm>
+#include <linux/in.h>
+
 #include <utility>
+
+#include "core/hash.h"
 
 namespace socktrace {
 namespace {
 
-uint64_t hash(const SocketKey& key) {
-  uint64_t x = key.cookie + 0x9e3779b97f4a7c15ull * (key.sk + 1);
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-  return x ^ (x >> 31);
+constexpr uint32_t kNone = PositionIndex::kNone;
+
+// MPTCP sockets take their ports through a TCP subflow.
+uint16_t port_space(uint16_t protocol) {
+  constexpr uint16_t kMptcp = 262;
+  return protocol == kMptcp ? uint16_t{IPPROTO_TCP} : protocol;
 }
 
-uint64_t port_key(uint32_t netns, uint16_t port) { return (uint64_t{netns} << 16) | port; }
-
-// How well a listener's address matches: 0 not at all, 1 dual-stack wildcard, 2 wildcard of the family, 3 exactly.
+// How well a listener's address matches: 0 not at all, 1 dual-stack wildcard, 2 wildcard of the family, 3
+// exactly. What a dual-stack listener receives over IPv4 is an IPv6 socket with a mapped address.
 int match(const Socket& listener, Family family, const Endpoint& local) {
   const bool wildcard = is_wildcard(listener.family, listener.local.address);
   if (listener.family == family) return listener.local.address == local.address ? 3 : wildcard ? 2 : 0;
   return listener.family == Family::inet6 && wildcard && !listener.options.v6_only ? 1 : 0;
 }
 
+bool is_mini(State state) {
+  return state == State::time_wait || state == State::fin_wait_2;
+}
+
 }  // namespace
 
-size_t Table::slot_of(const SocketKey& key) const {
-  size_t slot = hash(key) & (index_.size() - 1);
-  while (index_[slot] != kEmpty && rows_[index_[slot]].key != key) slot = (slot + 1) & (index_.size() - 1);
-  return slot;
+Table::PortChain Table::chain_of(const Socket& socket) {
+  return {socket.netns, port_space(socket.protocol), socket.local.port, socket.state == State::listen};
+}
+
+uint64_t Table::hash_of(PortChain chain) {
+  return mix(uint64_t{chain.netns} << 32 | uint64_t{chain.port} << 16 |
+             static_cast<uint64_t>(chain.protocol << 1) | static_cast<uint64_t>(chain.listening));
+}
+
+uint32_t Table::position_of(const SocketKey& key) const {
+  return keys_.find(SocketKeyHash()(key), [&](uint32_t at) { return rows_[at].socket.key == key; });
+}
+
+uint32_t Table::head_of(PortChain chain) const {
+  chain.protocol = port_space(chain.protocol);
+  return ports_.find(hash_of(chain), [&](uint32_t at) { return chain_of(rows_[at].socket) == chain; });
 }
 
 const Socket* Table::find(const SocketKey& key) const {
-  if (index_.empty()) return nullptr;
-  const uint32_t position = index_[slot_of(key)];
-  return position == kEmpty ? nullptr : &rows_[position];
+  const uint32_t at = position_of(key);
+  return at == kNone ? nullptr : &rows_[at].socket;
 }
 
-void Table::grow() {
-  index_.assign(std::max<size_t>(64, index_.size() * 2), kEmpty);
-  for (size_t i = 0; i < rows_.size(); ++i) index_[slot_of(rows_[i].key)] = static_cast<uint32_t>(i);
-}
-
-void Table::note_listener(const Socket& socket, bool listens) {
-  const uint64_t key = port_key(socket.netns, socket.local.port);
-  if (listens) {
-    listeners_[key].push_back(socket.key);
-  } else if (const auto found = listeners_.find(key); found != listeners_.end()) {
-    std::erase(found->second, socket.key);
-    if (found->second.empty()) listeners_.erase(found);
+void Table::link(uint32_t position) {
+  Row& row = rows_[position];
+  row.next = row.previous = kNone;
+  if (row.socket.local.port == 0) return;
+  const PortChain chain = chain_of(row.socket);
+  const uint32_t head = head_of(chain);
+  if (head == kNone) {
+    ports_.insert(hash_of(chain), position,
+                  [this](uint32_t at) { return hash_of(chain_of(rows_[at].socket)); });
+    return;
   }
+  row.previous = head;
+  row.next = std::exchange(rows_[head].next, position);
+  if (row.next != kNone) rows_[row.next].previous = position;
 }
 
-void Table::insert(const Socket& socket) {
-  if ((rows_.size() + 1) * 4 > index_.size() * 3) grow();
-  const size_t slot = slot_of(socket.key);
-  if (index_[slot] == kEmpty) {
-    index_[slot] = static_cast<uint32_t>(rows_.size());
-    rows_.push_back(socket);
+void Table::unlink(uint32_t position) {
+  const Row& row = rows_[position];
+  if (row.socket.local.port == 0) return;
+  if (row.next != kNone) rows_[row.next].previous = row.previous;
+  if (row.previous != kNone) {
+    rows_[row.previous].next = row.next;
+    return;
+  }
+  const uint64_t hash = hash_of(chain_of(row.socket));
+  if (row.next != kNone)
+    ports_.replace(hash, position, row.next);
+  else
+    ports_.erase(hash, position, [this](uint32_t at) { return hash_of(chain_of(rows_[at].socket)); });
+}
+
+Socket& Table::put(const Socket& socket) {
+  uint32_t at = position_of(socket.key);
+  if (at == kNone) {
+    at = static_cast<uint32_t>(rows_.size());
+    rows_.push_back({.socket = socket});
+    keys_.insert(SocketKeyHash()(socket.key), at,
+                 [this](uint32_t p) { return SocketKeyHash()(rows_[p].socket.key); });
+    link(at);
+  } else if (chain_of(rows_[at].socket) == chain_of(socket)) {
+    rows_[at].socket = socket;
   } else {
-    Socket& row = rows_[index_[slot]];
-    if (row.state == State::listen) note_listener(row, false);
-    row = socket;
+    unlink(at);
+    rows_[at].socket = socket;
+    link(at);
   }
-  if (socket.state == State::listen) note_listener(socket, true);
+  return rows_[at].socket;
+}
+
+void Table::move_row(uint32_t from, uint32_t to) {
+  const Row& row = rows_[to] = std::move(rows_[from]);
+  keys_.replace(SocketKeyHash()(row.socket.key), from, to);
+  if (row.socket.local.port == 0) return;
+  if (row.next != kNone) rows_[row.next].previous = to;
+  if (row.previous != kNone)
+    rows_[row.previous].next = to;
+  else
+    ports_.replace(hash_of(chain_of(row.socket)), from, to);
 }
 
 void Table::erase(const SocketKey& key) {
-  if (index_.empty()) return;
-  size_t hole = slot_of(key);
-  const uint32_t position = index_[hole];
-  if (position == kEmpty) return;
-  if (rows_[position].state == State::listen) note_listener(rows_[position], false);
-
-  // The last row takes the freed place.
-  if (position + 1 != rows_.size()) {
-    index_[slot_of(rows_.back().key)] = position;
-    rows_[position] = std::move(rows_.back());
-  }
+  const uint32_t at = position_of(key);
+  if (at == kNone) return;
+  unlink(at);
+  keys_.erase(SocketKeyHash()(key), at, [this](uint32_t p) { return SocketKeyHash()(rows_[p].socket.key); });
+  const auto last = static_cast<uint32_t>(rows_.size() - 1);
+  if (at != last) move_row(last, at);
   rows_.pop_back();
-
-  // Linear probing without tombstones: entries that probed past the hole move back into it.
-  const size_t last = index_.size() - 1;
-  for (size_t slot = (hole + 1) & last; index_[slot] != kEmpty; slot = (slot + 1) & last) {
-    const size_t home = hash(rows_[index_[slot]].key) & last;
-    if (((slot - home) & last) >= ((slot - hole) & last)) {
-      index_[hole] = index_[slot];
-      hole = slot;
-    }
-  }
-  index_[hole] = kEmpty;
 }
 
 void Table::apply(const Event& event) {
@@ -100,28 +133,36 @@ void Table::apply(const Event& event) {
     default:
       break;
   }
-  if (event.gone)
-    erase(event.socket.key);
-  else
-    insert(event.socket);
+  if (event.gone) return erase(event.socket.key);
+  Socket& row = put(event.socket);
+  if (event.kind != EventKind::tcp_closed && event.kind != EventKind::tcp_connect_failed) return;
+  if (is_mini(row.state)) row.inode = 0;
+  if (row.state == State::close) row.peer = {};
 }
 
-const Socket* Table::find_listener(uint32_t netns, uint16_t protocol, Family family, const Endpoint& local) const {
-  const auto found = listeners_.find(port_key(netns, local.port));
-  if (found == listeners_.end()) return nullptr;
-  // An IPv4 connection to a dual-stack listener is an IPv6 socket with a mapped address; it matches as its listener does.
-  const Socket* best = nullptr;
+Table::Listener Table::find_listener(uint32_t netns, uint16_t protocol, Family family,
+                                     const Endpoint& local) const {
+  Listener best;
   int best_match = 0;
-  for (const SocketKey& key : found->second) {
-    const Socket* listener = find(key);
-    if (listener == nullptr || listener->protocol != protocol) continue;
-    const int matches = match(*listener, family, local);
+  for_each_in_chain({netns, protocol, local.port, true}, [&](const Socket& listener) {
+    if (listener.protocol != protocol) return;
+    const int matches = match(listener, family, local);
     if (matches > best_match) {
-      best = listener;
+      best = {.socket = &listener, .sole = true};
       best_match = matches;
+    } else if (matches != 0 && matches == best_match) {
+      best.sole = false;
     }
-  }
+  });
   return best;
+}
+
+size_t Table::bytes() const {
+  // std::deque keeps blocks of 512 bytes and a pointer to each.
+  constexpr size_t kBlock = 512;
+  constexpr size_t kRowsPerBlock = kBlock / sizeof(Row);
+  const size_t blocks = rows_.size() / kRowsPerBlock + 1;
+  return blocks * (kBlock + sizeof(void*)) + keys_.bytes() + ports_.bytes();
 }
 
 }  // namespace socktrace

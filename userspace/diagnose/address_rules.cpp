@@ -35,17 +35,13 @@ bool is_scoped_multicast(const AddressBytes& v6) {
   return v6[0] == 0xff && ((v6[1] & 0x0f) == 1 || (v6[1] & 0x0f) == 2);
 }
 
-// inet_addr_type_table(); a v4-mapped address is looked up on the bound device alone, an AF_INET one
-// anywhere.
-AddressFault v4_fault(const AddressBytes& v4, uint32_t ifindex, const HostFacts& facts) {
+// inet_addr_type_table(); v4-mapped addresses too are looked for on every device.
+AddressFault v4_fault(const AddressBytes& v4, const HostFacts& facts) {
   if (is_wildcard(Family::inet, v4) || is_v4_multicast_or_broadcast(v4)) return AddressFault::none;
-  bool elsewhere = false;
-  for (const LocalNetwork& network : facts.addresses) {
-    if (network.family != Family::inet || !in_network(v4, network)) continue;
-    if (ifindex == 0 || ifindex == network.ifindex) return AddressFault::none;
-    elsewhere = true;
-  }
-  return elsewhere ? AddressFault::other_interface : AddressFault::not_local;
+  const bool local = std::ranges::any_of(facts.addresses, [&v4](const LocalNetwork& network) {
+    return network.family == Family::inet && in_network(v4, network);
+  });
+  return local ? AddressFault::none : AddressFault::not_local;
 }
 
 // ipv6_chk_addr()
@@ -67,7 +63,7 @@ bool is_privileged(const BindRequest& request, const HostFacts& facts) {
 
 AddressFault inet_fault(const BindRequest& request, const HostFacts& facts) {
   if (facts.addresses_known && !request.nonlocal && !facts.nonlocal_bind_v4) {
-    const AddressFault fault = v4_fault(request.local.address, 0, facts);
+    const AddressFault fault = v4_fault(request.local.address, facts);
     if (fault != AddressFault::none) return fault;
   }
   if (is_privileged(request, facts)) return AddressFault::privileged_port;
@@ -83,7 +79,7 @@ AddressFault inet6_fault(const BindRequest& request, const HostFacts& facts) {
   if (is_v4_mapped(Family::inet6, address)) {
     if (request.options.v6_only) return AddressFault::mapped_v6_only;
     if (!facts.addresses_known || request.nonlocal || facts.nonlocal_bind_v4) return AddressFault::none;
-    return v4_fault(unmapped(address), request.ifindex, facts);
+    return v4_fault(unmapped(address), facts);
   }
   if (request.ifindex == 0 && (is_link_local(address) || is_scoped_multicast(address)))
     return AddressFault::needs_scope;

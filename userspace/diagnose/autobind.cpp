@@ -15,11 +15,14 @@ namespace {
 constexpr size_t kPorts = 65536;
 
 bool blocks(const BindRequest& request, const Claim& wanted, const Claim& held, const HostFacts& facts) {
-  if (!tcp_blocks_autobind(wanted, held)) return false;
+  const bool datagram = is_datagram_protocol(request.protocol);
+  const bool meet =
+      datagram ? devices_overlap(wanted, held) && addresses_overlap(wanted, held) : tcp_overlap(wanted, held);
+  if (!meet) return false;
   const bool both_reuse = wanted.reuse_address && held.reuse_address;
   const bool siblings =
       wanted.reuse_port && held.reuse_port && (wanted.uid == held.uid || (held.time_wait && both_reuse));
-  if (is_datagram_protocol(request.protocol)) return !both_reuse && !siblings;
+  if (datagram) return !both_reuse && !siblings;
   return !(facts.autobind_reuse && both_reuse && !held.listening && !siblings);
 }
 

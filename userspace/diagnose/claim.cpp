@@ -84,6 +84,18 @@ Claim claim_of(const Socket& socket, Unknown unknown) {
   return claim;
 }
 
+bool is_v4(const Claim& claim) {
+  return kind_of(claim) == Kind::v4;
+}
+
+bool is_v4_wildcard(const Claim& claim) {
+  return is_v4(claim) && v4_address(claim) == 0;
+}
+
+bool is_native_v6(const Claim& claim) {
+  return kind_of(claim) == Kind::native;
+}
+
 bool addresses_overlap(const Claim& first, const Claim& second, bool second_wildcard) {
   if (first.family == Family::inet) return v4_overlap(first, second, second_wildcard);
   const Kind a = kind_of(first);

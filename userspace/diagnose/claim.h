@@ -29,6 +29,12 @@ Claim claim_of(const Socket& socket, Unknown unknown);
 // A holder whose claim depends on options nobody knows.
 bool has_unknown_options(const Socket& socket);
 
+// An IPv4 address, be it of an AF_INET socket or v4-mapped; 0.0.0.0 in either form; an IPv6 address proper,
+// not ::.
+bool is_v4(const Claim& claim);
+bool is_v4_wildcard(const Claim& claim);
+bool is_native_v6(const Claim& claim);
+
 // inet_rcv_saddr_equal() (net/ipv4/inet_connection_sock.c): whether `second` receives what `first` would. Not
 // symmetric: `first` is the socket that asks. The wildcard of `second` may be told to equal only itself.
 bool addresses_overlap(const Claim& first, const Claim& second, bool second_wildcard = true);

@@ -29,7 +29,8 @@ bool told_as_one(const Group& group, Reason reason, const Socket& socket) {
   if (group.reason != reason) return false;
   if (reason == Reason::time_wait) return true;
   if (owner_pid(*group.holder) != owner_pid(socket)) return false;
-  return is_connection(reason) || group.holder->local == socket.local;
+  if (is_connection(reason)) return true;
+  return owner_pid(socket) != 0 && group.holder->state == socket.state && group.holder->local == socket.local;
 }
 
 std::vector<Group> group(const BindRequest& request, const std::vector<const Socket*>& sockets,
@@ -56,8 +57,7 @@ void drop_clients(std::vector<Group>& groups) {
   if (groups.empty() || is_connection(groups.front().reason)) return;
   std::erase_if(groups, [](const Group& g) {
     return g.reason == Reason::inbound_connection ||
-           (g.reason == Reason::closing_connection && g.holder->inbound) ||
-           (g.reason == Reason::time_wait && has_unknown_options(*g.holder));
+           (g.reason == Reason::closing_connection && g.holder->inbound);
   });
 }
 
@@ -73,10 +73,23 @@ Conflict make_conflict(const Group& group, const BindRequest& request) {
   return conflict;
 }
 
-std::vector<Conflict> conflicts_of(const BindRequest& request, const std::vector<const Socket*>& sockets,
+// The sockets in the way. Those that are for sure, if there are any: a TIME_WAIT whose options nobody knows
+// is not told beside a listener that stands in the way whatever its options.
+struct Blockers {
+  std::vector<const Socket*> sockets;
+  bool certain = true;
+};
+
+Blockers find_blockers(const BindRequest& request, SocketSpan sockets) {
+  std::vector<const Socket*> sure = blockers(request, sockets, Unknown::permits);
+  if (!sure.empty()) return {std::move(sure), true};
+  return {blockers(request, sockets, Unknown::blocks), false};
+}
+
+std::vector<Conflict> conflicts_of(const BindRequest& request, const Blockers& blockers,
                                    const HostFacts& facts) {
-  std::vector<Group> groups = group(request, sockets, facts);
-  drop_clients(groups);
+  std::vector<Group> groups = group(request, blockers.sockets, facts);
+  if (blockers.certain) drop_clients(groups);
   std::vector<Conflict> conflicts;
   for (const Group& g : groups) conflicts.push_back(make_conflict(g, request));
   return conflicts;
@@ -100,7 +113,7 @@ std::vector<Conflict> last_resort(const BindRequest& request, const std::vector<
     if (!is_requester(request, *socket) && devices_overlap(claim, holder) && addresses_overlap(claim, holder))
       overlapping.push_back(socket);
   }
-  if (!overlapping.empty()) return conflicts_of(request, overlapping, facts);
+  if (!overlapping.empty()) return conflicts_of(request, {std::move(overlapping), false}, facts);
   std::vector<Conflict> conflicts;
   for (const Socket* socket : port)
     if (!is_requester(request, *socket) && is_listening(*socket))
@@ -113,10 +126,8 @@ std::vector<Conflict> last_resort(const BindRequest& request, const std::vector<
 std::vector<Conflict> in_use(const BindRequest& request, SocketSpan sockets, const HostFacts& facts) {
   if (request.local.port == 0) return {range_exhausted(request, sockets, facts)};
   const std::vector<const Socket*> port = on_port(request, sockets);
-  for (const Unknown unknown : {Unknown::permits, Unknown::blocks}) {
-    const std::vector<const Socket*> found = blockers(request, port, unknown);
-    if (!found.empty()) return conflicts_of(request, found, facts);
-  }
+  const Blockers found = find_blockers(request, port);
+  if (!found.sockets.empty()) return conflicts_of(request, found, facts);
   return last_resort(request, port, facts);
 }
 
@@ -167,11 +178,11 @@ Verdict explain(const BindRequest& request, SocketSpan sockets, const HostFacts&
     verdict.conflicts.push_back(range_exhausted(request, sockets, facts));
     return verdict;
   }
-  const std::vector<const Socket*> pessimistic = blockers(request, sockets, Unknown::blocks);
-  if (pessimistic.empty()) return verdict;
+  const Blockers found = find_blockers(request, sockets);
+  if (found.sockets.empty()) return verdict;
   verdict.error = EADDRINUSE;
-  verdict.certain = !blockers(request, sockets, Unknown::permits).empty();
-  verdict.conflicts = conflicts_of(request, pessimistic, facts);
+  verdict.certain = found.certain;
+  verdict.conflicts = conflicts_of(request, found, facts);
   return verdict;
 }
 

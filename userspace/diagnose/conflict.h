@@ -14,7 +14,7 @@ namespace socktrace::diagnose {
 // What the kernel answers to a bind or listen, and why.
 struct Verdict {
   int error = 0;                    // errno, positive; 0: it succeeds
-  bool certain = true;              // false: it depends on options of a holder that are not known
+  bool certain = true;              // false: it depends on what is not known of a holder
   std::vector<Conflict> conflicts;  // empty exactly when error is 0
 };
 

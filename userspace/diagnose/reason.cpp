@@ -202,7 +202,11 @@ std::string why(Reason reason, const BindRequest& request, const HostFacts& fact
     case Reason::tcp_multicast:
       return fmt::format("{} is a multicast address and TCP has none", address);
     case Reason::policy:
-      return "no rule of the sockets forbids it: a security module or a cgroup program refused";
+      return request.local.port != 0 && request.local.port < facts.unprivileged_port_start
+                 ? "CAP_NET_BIND_SERVICE is missing though the user is root, or a security module or a "
+                   "cgroup "
+                   "program refused"
+                 : "no other socket forbids it: a security module or a cgroup program refused";
     default:
       return std::strerror(error);
   }

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <optional>
 
 namespace socktrace::diagnose {
@@ -28,11 +29,44 @@ class FastPath {
   std::optional<Claim> port_;
 };
 
-// Children of a listener and connections join a bucket without touching its marks.
+// Children of a listener and connections whose port the kernel chose join a bucket without touching its
+// marks.
 bool chose_its_port(const Socket& socket) {
   if (socket.inbound) return false;
   return socket.options.port_locked || socket.state == State::listen || socket.state == State::close ||
          socket.state == State::bound_inactive;
+}
+
+// The marks keep the address a socket was bound to, which connect() has since replaced, and those of a
+// listener outlive it in its children, whoever accepted them. Only a connection whose port the kernel chose
+// has certainly left none.
+bool may_hide_a_mark(const Socket& socket, const Claim& holder) {
+  const bool connection = socket.peer.port != 0 || holder.time_wait;
+  const bool autobound = socket.options.known && !socket.options.port_locked && !socket.inbound;
+  return connection && !autobound;
+}
+
+// listen() sets the marks again.
+uint64_t marked_ns(const Socket& socket) {
+  return socket.state == State::listen ? std::max(socket.opened_ns, socket.changed_ns) : socket.opened_ns;
+}
+
+// Whether the marks let the new socket in. A hidden one decides by the doubt.
+bool is_let_in(const BindRequest& request, SocketSpan bucket, Unknown unknown) {
+  const Claim claim = claim_of(request);
+  std::vector<const Socket*> markers;
+  for (const Socket* socket : bucket) {
+    if (may_hide_a_mark(*socket, claim_of(*socket, unknown))) {
+      if (unknown == Unknown::blocks) return false;
+      if (claim.reuse_port && claim_of(*socket, unknown).reuse_port) return true;
+    } else if (chose_its_port(*socket) && (!is_requester(request, *socket) || request.is_listen)) {
+      markers.push_back(socket);
+    }
+  }
+  std::ranges::stable_sort(markers, {}, [](const Socket* socket) { return marked_ns(*socket); });
+  FastPath fast;
+  for (const Socket* socket : markers) fast.add(claim_of(*socket, unknown));
+  return fast.admits(claim);
 }
 
 // inet_bind_conflict() without the address, as bind and listen ask it.
@@ -59,23 +93,22 @@ bool holds_tcp_port(const Socket& socket) {
   }
 }
 
-bool tcp_blocks_autobind(const Claim& request, const Claim& holder) {
-  return devices_overlap(request, holder) && addresses_overlap(request, holder);
+bool tcp_overlap(const Claim& request, const Claim& holder) {
+  if (!devices_overlap(request, holder) || !addresses_overlap(request, holder)) return false;
+  // Since 6.1 (28044fc1d495) a specific address is looked up in a table of its own, where the IPv4
+  // placeholder of a native IPv6 socket is not found; before, only 127.0.0.6 itself could meet it.
+  return is_v4_wildcard(request) || !is_v4(request) || !is_native_v6(holder);
 }
 
 std::vector<const Socket*> tcp_blockers(const BindRequest& request, SocketSpan bucket, Unknown unknown) {
   const Claim claim = claim_of(request);
-  FastPath fast;
   std::vector<const Socket*> blockers;
   for (const Socket* socket : bucket) {
     const Claim holder = claim_of(*socket, unknown);
-    const bool itself = is_requester(request, *socket);
-    if (chose_its_port(*socket) && (!itself || request.is_listen)) fast.add(holder);
-    if (!itself && options_conflict(claim, holder) && devices_overlap(claim, holder) &&
-        addresses_overlap(claim, holder))
+    if (!is_requester(request, *socket) && options_conflict(claim, holder) && tcp_overlap(claim, holder))
       blockers.push_back(socket);
   }
-  if (fast.admits(claim)) blockers.clear();
+  if (!blockers.empty() && is_let_in(request, bucket, unknown)) blockers.clear();
   return blockers;
 }
 

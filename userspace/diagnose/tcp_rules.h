@@ -18,7 +18,7 @@ bool holds_tcp_port(const Socket& socket);
 // the socket itself. inet_csk_get_port() and what it calls, 5.10 to 6.18.
 std::vector<const Socket*> tcp_blockers(const BindRequest& request, SocketSpan bucket, Unknown unknown);
 
-// Whether the two collide when the kernel looks for a free port (bind to port 0): there no option helps.
-bool tcp_blocks_autobind(const Claim& request, const Claim& holder);
+// Whether the two meet at all, whatever their options say.
+bool tcp_overlap(const Claim& request, const Claim& holder);
 
 }  // namespace socktrace::diagnose

@@ -42,6 +42,8 @@ uint32_t feature_of(int helper) {
     case BPF_FUNC_get_socket_cookie:
       return ST_CFG_COOKIE;
     case BPF_FUNC_probe_read_kernel:
+    case BPF_FUNC_probe_read:  // libbpf falls back to it when its own probe of the other fails, as under
+                               // lockdown
       return ST_CFG_PROBE_READ;
     case BPF_FUNC_get_current_task_btf:
       return ST_CFG_TASK_BTF;
@@ -60,6 +62,12 @@ Result<Skeleton> open(const Options& options, uint32_t features, const LibbpfLog
   if (const int error = bpf_map__set_max_entries(skeleton->maps.st_ring, options.ring_bytes); error != 0)
     return Error::system("set ring size", -error, ErrorKind::usage);
   return skeleton;
+}
+
+// Programs of a group that is known to be of no use, so that they need not be tried one by one.
+void refuse(HookGroup group, const char* reason, Loaded& loaded) {
+  for (const HookInfo& hook : kHooks)
+    if (hook.group == group) loaded.refused[std::string(hook.program)] = reason;
 }
 
 }  // namespace
@@ -88,6 +96,8 @@ Result<Loaded> load(const Options& options) {
     const uint32_t withheld = feature_of(log.refused_helper()) & features;
     if (withheld != 0) {
       features &= ~withheld;
+      if (withheld == ST_CFG_PROBE_READ)
+        refuse(HookGroup::syscall, "lockdown forbids reading kernel memory", loaded);
       continue;
     }
     if (program.empty() || program == "st_set_state" || loaded.refused.contains(program))

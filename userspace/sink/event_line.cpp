@@ -167,7 +167,7 @@ void append_conflict(std::string& out, const Conflict& conflict, uint64_t now_ns
   std::string where;
   append_where(where, holder);
   out += where.substr(0, where.rfind('/'));
-  if (owner && owner->fd >= 0) append_detail(out, "fd " + std::to_string(owner->fd));
+  if (owner && owner->fd >= 0 && !owner->exited) append_detail(out, "fd " + std::to_string(owner->fd));
   if (holder.opened_ns > 0) {
     append_detail(out, "since ");
     append_since(out, holder, now_ns, clock, style.utc);

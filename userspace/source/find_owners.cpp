@@ -6,7 +6,6 @@
 #include <string>
 
 #include "probe/open_sockets.h"
-#include "source/owner_scan.h"
 
 namespace socktrace::source {
 namespace {

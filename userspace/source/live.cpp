@@ -19,7 +19,8 @@ Result<size_t> Live::drain(const std::function<void(const Record&)>& on_record) 
       if (!damage) damage = std::move(record.error());
       return;
     }
-    if (netns_ != 0 && record->socket.netns != netns_) return;
+    // 0: the hook could not tell (release records under lockdown); the cookie tells whether it concerns us.
+    if (netns_ != 0 && record->socket.netns != 0 && record->socket.netns != netns_) return;
     if (holding_)
       held_.push_back(std::move(*record));
     else

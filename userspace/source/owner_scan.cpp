@@ -1,4 +1,4 @@
-#include "source/owner_scan.h"
+#include "source/owners.h"
 
 #include <algorithm>
 #include <atomic>

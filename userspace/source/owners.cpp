@@ -85,7 +85,8 @@ void attribute(Socket& socket, const OwnerMap& owners, const DescribeHolder& des
   }
   socket.owners.reserve(found.size());
   for (const SocketOwner& owner : found)
-    socket.owners.push_back({.process = describe(owners.holder(owner)), .fd = owner.fd, .source = OwnerSource::descriptor});
+    socket.owners.push_back(
+        {.process = describe(owners.holder(owner)), .fd = owner.fd, .source = OwnerSource::descriptor});
   const SocketOwner& first = found.front();
   if ((first.options & ST_O_KNOWN) == 0 || first.cookie != socket.key.cookie) return;
   socket.options.known = true;

@@ -12,6 +12,7 @@
 #include "core/process.h"
 #include "core/result.h"
 #include "core/socket.h"
+#include "sys/procfs.h"
 
 namespace socktrace::source {
 
@@ -72,6 +73,13 @@ class OwnerMap {
 // From the tracer (Tracer::for_each_open_socket, iter/task_file): complete, with cookies and socket options.
 using OpenSocketFeed = std::function<Result<void>(const std::function<void(const st_open_socket&)>&)>;
 Result<OwnerMap> owners_from(const OpenSocketFeed& feed);
+
+// From /proc/*/fd, for who may not or cannot use the tracer. Processes of other users cannot be read without
+// CAP_SYS_PTRACE; they are counted. Processes and descriptors that go away meanwhile are passed over.
+//
+// Reading a link takes 3 us and a large server has tens of thousands, so that up to `threads` share the work,
+// that of one process too; 0: as many as there are processors, at most 8.
+Result<OwnerMap> scan_owners(const sys::Procfs& procfs, unsigned threads = 0);
 
 // Sets the owners of a socket, or the reason why it has none, and the socket options that came with them.
 // `describe` is asked once per owner.

@@ -147,6 +147,10 @@ bool SocketReader::socket(JsonValue& value, Socket& socket, const LineTimes& tim
     if (key == "mark") return fields_.number(key, field, socket.mark);
     if (key == "name") return fields_.bytes(key, field, details().name);
     if (key == "peer_inode") return fields_.number(key, field, details().peer_inode);
+    if (key == "node") return fields_.number(key, field, details().node);
+    if (key == "port") return fields_.number(key, field, details().port);
+    if (key == "peer_node") return fields_.number(key, field, details().peer_node);
+    if (key == "peer_port") return fields_.number(key, field, details().peer_port);
     if (key == "no_owner") {
       std::string_view word;
       if (!fields_.word(key, field, word)) return false;
@@ -180,6 +184,7 @@ bool SocketReader::owners(JsonValue& value, std::vector<Owner>& owners) {
       return process_field(key, field, text);
     });
     if (!read || (text.has_user && !intern(text, owner.process))) return false;
+    owner.tid = text.tid;
     owners.push_back(std::move(owner));
     return true;
   });

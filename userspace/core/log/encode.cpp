@@ -38,10 +38,10 @@ std::string_view LogEncoder::timestamp(uint64_t boottime_ns) {
   return timestamp_;
 }
 
-void LogEncoder::begin(std::string_view kind, uint64_t time_ns) {
+void LogEncoder::begin(std::string_view kind, uint64_t time_ns, uint64_t seq) {
   json_.begin_line();
   json_.word("k", kind);
-  json_.number("seq", next_seq_++);
+  json_.number("seq", seq);
   json_.word("ts", timestamp(time_ns));
   json_.quantity("t_ns", static_cast<int64_t>(time_ns - t0_ns_));
 }
@@ -51,7 +51,7 @@ void LogEncoder::finish(std::string& out) {
   out += json_.text();
 }
 
-void LogEncoder::header(std::string& out, LogHeader header) {
+void LogEncoder::header(std::string& out, const LogHeader& header) {
   clock_.offset_ns = static_cast<int64_t>(header.realtime_ns - header.boottime_ns);
   t0_ns_ = header.t0_ns;
   timestamp_second_ = UINT64_MAX;
@@ -63,7 +63,7 @@ void LogEncoder::header(std::string& out, LogHeader header) {
   json_.bytes("session", header.session);
   json_.number("segment", header.segment);
   json_.bytes("prev", header.previous);
-  json_.number("next_seq", next_seq_);
+  json_.number("next_seq", header.next_seq != 0 ? header.next_seq : next_seq_);
   const size_t host = json_.begin("host");
   json_.bytes("id", header.host_id);
   json_.bytes("name", header.host_name);
@@ -163,7 +163,11 @@ void LogEncoder::keyframe_end(std::string& out, const KeyframeEnd& mark) {
 }
 
 void LogEncoder::loss(std::string& out, const LogLoss& loss) {
-  begin("loss", loss.time_ns);
+  loss_at(out, loss, next_seq_++);
+}
+
+void LogEncoder::loss_at(std::string& out, const LogLoss& loss, uint64_t first_seq) {
+  begin("loss", loss.time_ns, first_seq);
   json_.bytes("where", loss.where);
   if (loss.cpu >= 0) json_.number("cpu", static_cast<uint64_t>(loss.cpu));
   json_.quantity("count", loss.count);

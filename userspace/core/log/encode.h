@@ -20,13 +20,15 @@ namespace socktrace {
 // inferred mark without an error are dropped, and changed_ns 0 becomes the time of the record.
 class LogEncoder {
  public:
-  // Sets the clock and the zero of t_ns for the lines that follow; next_seq is filled in.
-  void header(std::string& out, LogHeader header);
+  // Sets the clock and the zero of t_ns for the lines that follow; next_seq is filled in when it is 0.
+  void header(std::string& out, const LogHeader& header);
   void event(std::string& out, const Event& event);
   void keyframe_begin(std::string& out, const KeyframeBegin& mark);
   void row(std::string& out, const Socket& socket, uint64_t time_ns);
   void keyframe_end(std::string& out, const KeyframeEnd& mark);
   void loss(std::string& out, const LogLoss& loss);
+  // In place of records that were numbered but not written: `first_seq` is the number of the first of them.
+  void loss_at(std::string& out, const LogLoss& loss, uint64_t first_seq);
   void clock(std::string& out, const LogClock& clock);
   void trailer(std::string& out, const LogTrailer& trailer);
 
@@ -39,7 +41,8 @@ class LogEncoder {
   }
 
  private:
-  void begin(std::string_view kind, uint64_t time_ns);
+  void begin(std::string_view kind, uint64_t time_ns) { begin(kind, time_ns, next_seq_++); }
+  void begin(std::string_view kind, uint64_t time_ns, uint64_t seq);
   void finish(std::string& out);
   std::string_view timestamp(uint64_t boottime_ns);
   void network(const Socket& socket, State previous, std::string_view direction);

@@ -93,6 +93,10 @@ void LogEncoder::socket(const Socket& socket, uint64_t time_ns) {
   if (socket.details) {
     json_.bytes("name", socket.details->name);
     json_.number_unless_zero("peer_inode", socket.details->peer_inode);
+    json_.number_unless_zero("node", socket.details->node);
+    json_.number_unless_zero("port", socket.details->port);
+    json_.number_unless_zero("peer_node", socket.details->peer_node);
+    json_.number_unless_zero("peer_port", socket.details->peer_port);
   }
   json_.word("no_owner", word_of(kNoOwnerWords, static_cast<size_t>(socket.no_owner)));
   json_.end(start);
@@ -125,6 +129,7 @@ void LogEncoder::owners(const Socket& socket, const ProcessRef& known) {
     if (!owner.process) continue;
     const size_t element = json_.begin_element();
     json_.number("pid", owner.process->pid);
+    json_.number_unless_zero("tid", owner.tid);
     if (known && (known == owner.process || *known == *owner.process))
       json_.bytes("name", owner.process->name);
     else

@@ -40,8 +40,7 @@ class FieldReader {
     for (auto field : object) {
       std::string_view key;
       JsonValue value;
-      if (field.unescaped_key().get(key) || field.value().get(value))
-        return refuse("line", "is not valid JSON");
+      if (!key_of(field, value, key)) return refuse("line", "is not valid JSON");
       if (!visit(key, value)) return false;
     }
     return true;
@@ -110,24 +109,26 @@ class FieldReader {
   }
 
  private:
-  // Nearly all keys and strings have no escape and can be used where they stand, which is much faster than
-  // copying them by get_string().
+  // Nearly all keys and strings have no escape and can be used where they stand, which is much faster than copying
+  // them by get_string(). Where a string ends follows from where the next token begins; looking for the quote byte by
+  // byte would cost a mispredicted branch each.
   template <typename Field>
-  static bool key_of(Field& field, std::string_view& out) {
+  static bool key_of(Field& field, JsonValue& value, std::string_view& out) {
     simdjson::ondemand::raw_json_string raw;
-    if (field.key().get(raw)) return false;
-    const char* end = raw.raw();
-    while (*end != '"' && *end != '\\') ++end;  // simdjson has found the closing quote
-    if (*end == '\\') return field.unescaped_key().get(out) == simdjson::SUCCESS;
+    if (field.key().get(raw) || field.value().get(value)) return false;
+    const char* end = value.raw_json_token().data();  // behind  "key":
+    do --end;
+    while (*end != '"');
     out = {raw.raw(), static_cast<size_t>(end - raw.raw())};
-    return true;
+    if (out.find('\\') == std::string_view::npos) return true;
+    return field.unescaped_key().get(out) == simdjson::SUCCESS;
   }
+  // What is behind the closing quote of a token is white space.
   static bool plain_string(JsonValue& value, std::string_view& out) {
     out = value.raw_json_token();
-    if (out.empty() || out.front() != '"') return false;
-    const size_t end = out.find('"', 1);
-    if (end == std::string_view::npos) return false;
-    out = out.substr(1, end - 1);
+    if (out.size() < 2 || out.front() != '"') return false;
+    while (out.back() != '"') out.remove_suffix(1);
+    out = out.substr(1, out.size() - 2);
     return out.find('\\') == std::string_view::npos;
   }
 

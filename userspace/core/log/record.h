@@ -63,7 +63,8 @@ struct SocketRow {
 // Records that were made but are not in the log; it stands where they would have stood.
 struct LogLoss {
   uint64_t time_ns = 0;
-  std::string where;  // "ringbuf": not taken from the kernel, no seq was spent; "disk": their seq is missing
+  std::string where;  // "ringbuf": not taken from the kernel, has a seq of its own; "disk": numbered but not
+                      // written, has the seq of the first of them
   int32_t cpu = -1;   // -1: not of one CPU
   uint64_t count = 0;
   uint64_t from_ns = 0;  // the gap in time; 0 unknown

@@ -1,17 +1,51 @@
 // The table against a dump of the kernel's sockets.
 #include <algorithm>
+#include <utility>
 
+#include "core/tracker/owners.h"
 #include "core/tracker/tracker.h"
 
 namespace socktrace {
 namespace {
 
-bool same_owners(const std::vector<Owner>& a, const std::vector<Owner>& b) {
-  return a.size() == b.size() && std::all_of(a.begin(), a.end(), [&](const Owner& owner) {
-           return std::any_of(b.begin(), b.end(), [&](const Owner& other) {
-             return same_process(*owner.process, *other.process) && owner.fd == other.fd;
-           });
-         });
+constexpr uint64_t kTimeWait_ns = 60'000'000'000;
+constexpr uint64_t kRequest_ns = 64'000'000'000;  // tcp_synack_retries 5: 1 + 2 + 4 + 8 + 16 + 32 s
+constexpr uint64_t kGrace_ns = 1'000'000'000;     // for a mini-socket that outlived what was known of its end
+
+bool is_mini(const Socket& socket) {
+  return socket.state == State::time_wait || (socket.state == State::fin_wait_2 && socket.inode == 0);
+}
+
+// A connection request: the child is a request socket until the handshake is over. Fast Open children have an
+// inode once they are accepted.
+bool is_request(const Socket& socket) {
+  return (socket.state == State::syn_recv || socket.state == State::new_syn_recv) && socket.inode == 0;
+}
+
+bool is_connection(const Socket& socket) {
+  return is_connection_oriented(socket) && socket.peer.port != 0 && socket.state != State::listen &&
+         socket.state != State::close;
+}
+
+bool waits_for_accept(const Socket& socket) {
+  return socket.inode == 0 && socket.owners.empty() &&
+         (is_request(socket) || socket.state == State::established || socket.state == State::close_wait);
+}
+
+// Its last descriptor was closed before the dump: what follows ends it.
+bool is_orphan(const Socket& socket) {
+  return is_connection_oriented(socket) && socket.inode == 0 && !is_mini(socket) && !is_request(socket) &&
+         !waits_for_accept(socket);
+}
+
+// Both mean: bound, and nothing else.
+State settled(State state) {
+  return state == State::bound_inactive ? State::close : state;
+}
+
+bool all_exited(const Socket& socket) {
+  return std::all_of(socket.owners.begin(), socket.owners.end(),
+                     [](const Owner& owner) { return owner.exited; });
 }
 
 // What the table has learned and a dump cannot know stays.
@@ -19,102 +53,200 @@ Socket merged(const Socket& row, Socket&& dumped) {
   dumped.opened_ns = row.opened_ns;
   dumped.since_is_bound = row.since_is_bound;
   dumped.inbound = row.inbound;
+  if (dumped.type == 0) dumped.type = row.type;
+  if (dumped.uid == UINT32_MAX) dumped.uid = row.uid;
+  if (dumped.cgroup_id == 0) dumped.cgroup_id = row.cgroup_id;
   if (!dumped.options.known && row.options.known) dumped.options = row.options;
-  if (dumped.owners.empty() || (dumped.inode == 0 && !row.owners.empty())) {
-    dumped.owners = row.owners;
-    if (dumped.inode == 0 && dumped.state != State::established)
-      for (Owner& owner : dumped.owners) owner.exited = owner.exited || owner.source != OwnerSource::inherited;
+  if (is_mini(dumped)) {
+    if (dumped.ifindex == 0) dumped.ifindex = row.ifindex;
+    if (dumped.mark == 0) dumped.mark = row.mark;
   }
+  if (!dumped.owners.empty()) return std::move(dumped);
+  dumped.owners = row.owners;
+  dumped.no_owner = row.no_owner;
+  // Nobody has it open; unless nobody had it open yet.
+  if (dumped.inode == 0 && has_known_owner(dumped)) mark_exited(dumped);
   return std::move(dumped);
 }
 
-bool is_mini(const Socket& socket) {
-  return socket.state == State::time_wait || (socket.state == State::fin_wait_2 && socket.inode == 0);
+EventKind kind_of_change(const Socket& row, const Socket& dumped) {
+  if (is_datagram(dumped))
+    return dumped.state == State::established ? EventKind::udp_connect : EventKind::socket_seen;
+  if (!is_connection_oriented(dumped)) return EventKind::socket_seen;
+  // FIN_WAIT2 without inode may also be a full socket whose descriptor is closed, when tcp_fin_timeout is
+  // long.
+  const bool ended = dumped.state == State::time_wait || dumped.state == State::close;
+  if (ended && row.state == State::syn_sent) return EventKind::tcp_connect_failed;
+  if (ended && row.state != State::close) return EventKind::tcp_closed;
+  return EventKind::tcp_state;
 }
 
 }  // namespace
 
-void Tracker::begin_dump(uint64_t now_ns, bool resync) {
-  dump_ns_ = now_ns;
+void Tracker::begin_dump(uint64_t started_ns, bool resync) {
+  dumping_ = true;
+  previous_dump_ns_ = dump_ns_;
+  dump_ns_ = started_ns;
   resync_ = resync;
-  dumped_.clear();
   counts_ = {};
+  dumped_.clear();
+  rows_.clear();
+  suspected_before_ = std::exchange(suspected_, {});
 }
 
-void Tracker::dump_row(Socket&& dumped) {
-  if (!dumped_.insert(dumped.key).second) return;  // dumps of a busy host repeat sockets
-  ++counts_.rows;
-  const Socket* row = table_.find(dumped.key);
+// Rows of the first dump that are news come before what is told of them. All others wait: the records that
+// were held while the dump was read explain most of what differs.
+void Tracker::dump_row(Socket&& dumped, uint64_t expires_ns) {
+  dumped.key = identities_.resolve(dumped);
+  dumped.state = settled(dumped.state);
   dumped.changed_ns = dump_ns_;
+  if (!dumped_.insert(dumped.key).second) return;
+  ++counts_.rows;
+  if (!first_dump_done_ && table_.find(dumped.key) == nullptr) return discover(std::move(dumped), expires_ns);
+  rows_.emplace_back(std::move(dumped), expires_ns);
+}
+
+void Tracker::settle_rows() {
+  for (auto& [dumped, expires_ns] : std::exchange(rows_, {})) {
+    if (listens_.contains(dumped.key)) continue;  // its result is on its way
+    const Socket* row = table_.find(dumped.key);
+    if (row == nullptr)
+      discover(std::move(dumped), expires_ns);
+    else if (row->changed_ns >= dump_ns_)
+      complete(*row, std::move(dumped));
+    else
+      correct(*row, std::move(dumped), expires_ns);
+  }
+}
+
+void Tracker::discover(Socket&& dumped, uint64_t expires_ns) {
+  const Tombstones::Stone* stone = ended_.find(dumped.key);
+  if (stone != nullptr && stone->closed && stone->time_ns >= dump_ns_) return;
+  ++counts_.missing;
+  if (is_orphan(dumped) || is_released(dumped.key)) {
+    loose_[dumped.key].released = true;
+    mark_exited(dumped);
+  }
+  dumped.opened_ns = dump_ns_;
+  dumped.since_is_bound = true;
+  if (is_connection(dumped)) {
+    const Table::Listener listener =
+        table_.find_listener(dumped.netns, dumped.protocol, dumped.family, dumped.local);
+    dumped.inbound = listener.socket != nullptr || is_request(dumped);
+    if (dumped.inbound && waits_for_accept(dumped)) adopt(dumped);
+  }
+  if (is_connection_oriented(dumped) && (is_mini(dumped) || is_request(dumped))) {
+    const uint64_t longest = dump_ns_ + (is_mini(dumped) ? kTimeWait_ns : kRequest_ns);
+    timewait_.put(dumped, expires_ns != 0 ? expires_ns : longest, Timewait::Close::unseen);
+  }
+  Event seen;
+  seen.kind = EventKind::socket_seen;
+  seen.time_ns = dump_ns_;
+  seen.resync = resync_;
+  seen.socket = std::move(dumped);
+  ended_.erase(seen.socket.key);  // it ended before the dump began, or so it seemed
+  emit(std::move(seen));
+}
+
+// The row is newer than the dump: it only gets what it lacks.
+void Tracker::complete(const Socket& row, Socket&& dumped) {
+  if (dumped.owners.empty() || has_known_owner(row)) return;
+  Event found;
+  found.kind = EventKind::socket_owner;
+  found.time_ns = dump_ns_;
+  found.resync = resync_;
+  found.socket = row;
+  found.socket.owners = std::move(dumped.owners);
+  if (found.socket.inode == 0) found.socket.inode = dumped.inode;
+  if (is_released(row.key)) mark_exited(found.socket);
+  emit(std::move(found));
+}
+
+void Tracker::correct(const Socket& row, Socket&& dumped, uint64_t expires_ns) {
+  const Timewait::Entry* timed = timewait_.find(row.key);
+  const bool mini = is_connection_oriented(dumped) && is_mini(dumped);
+  const bool was_mini = timed != nullptr && is_mini(row);
+  if (timed != nullptr && (mini || is_request(dumped)) && row.state == dumped.state) {
+    const uint64_t expires = expires_ns != 0 ? expires_ns : std::max(timed->expires_ns, dump_ns_ + kGrace_ns);
+    timewait_.put(row, expires, timed->close);
+    return;
+  }
 
   Event found;
   found.time_ns = dump_ns_;
   found.resync = resync_;
-  if (row == nullptr) {
-    ++counts_.missing;
-    found.kind = EventKind::socket_seen;
-    dumped.opened_ns = dump_ns_;
-    dumped.since_is_bound = true;
-    if (dumped.inode == 0 && dumped.owners.empty() && dumped.state == State::established) inherit_owners(dumped);
-  } else if (row->state != dumped.state) {
-    if (!is_mini(dumped)) ++counts_.wrong_state;
-    found.kind = EventKind::tcp_state;
-    found.previous = row->state;
-    dumped = merged(*row, std::move(dumped));
-  } else if (!dumped.owners.empty() && !same_owners(row->owners, dumped.owners)) {
-    ++counts_.wrong_owner;
+  const bool other_state = row.state != dumped.state;
+  const bool other_ends =
+      row.local != dumped.local || (row.peer != dumped.peer && dumped.state != State::listen);
+  Socket now = merged(row, std::move(dumped));
+  const bool other_holders = !same_holders(row, now);
+  // What was released a moment ago is told by its transition.
+  const bool exited = all_exited(now) != all_exited(row) && !is_released(row.key);
+  if (other_state || other_ends) {
+    if (other_state && !(mini && was_mini)) ++counts_.wrong_state;
+    found.kind = was_mini && mini ? EventKind::tcp_state : kind_of_change(row, now);
+    found.previous = row.state;
+  } else if (other_holders || exited || !same_owners(row, now)) {
     found.kind = EventKind::socket_owner;
-    dumped = merged(*row, std::move(dumped));
   } else {
     return;
   }
-  found.socket = std::move(dumped);
-  if (is_mini(found.socket) && std::none_of(minis_.begin(), minis_.end(), [&](const Mini& m) { return m.key == found.socket.key; }))
-    minis_.push_back({found.socket.key, dump_ns_ + 60'000'000'000});
-  emit(std::move(found));
+  if (has_known_owner(row) && other_holders) ++counts_.wrong_owner;
+
+  found.socket = std::move(now);
+  const bool ends = found.kind == EventKind::tcp_closed || found.kind == EventKind::tcp_connect_failed;
+  if (mini) {
+    const Timewait::Close close = ends       ? Timewait::Close::told
+                                  : was_mini ? timed->close
+                                             : Timewait::Close::owed;
+    timewait_.put(found.socket, expires_ns != 0 ? expires_ns : dump_ns_ + kTimeWait_ns, close);
+  } else {
+    timewait_.erase(row.key);
+  }
+  if (ends)
+    end(std::move(found));
+  else
+    emit(std::move(found));
 }
 
-std::vector<Socket> Tracker::suspects(const DumpScope& scope) const {
-  std::vector<Socket> suspects;
+std::vector<Socket> Tracker::suspects(const DumpScope& scope) {
+  settle_rows();
+  std::vector<Socket> to_ask;
   table_.for_each([&](const Socket& row) {
-    if (row.netns != scope.netns || dumped_.contains(row.key)) return;
+    if (row.netns != scope.netns || row.changed_ns >= dump_ns_ || dumped_.contains(row.key)) return;
     if (scope.covers && !scope.covers(row)) return;
-    suspects.push_back(row);
+    const bool ambiguous = row.key.sk != 0;
+    const bool unfindable = is_connection_oriented(row) ? row.state == State::close : !is_datagram(row);
+    const bool unix_socket = row.family == Family::unix;
+    if (!ambiguous && (!unfindable || unix_socket))
+      to_ask.push_back(row);
+    else
+      suspected_.insert(row.key);
   });
-  return suspects;
+  return to_ask;
 }
 
 void Tracker::confirm_gone(const SocketKey& key, uint64_t now_ns) {
-  const Socket* row = table_.find(key);
-  if (row == nullptr) return;
-  Event closed;
-  closed.kind = EventKind::socket_closed;
-  closed.time_ns = now_ns;
-  closed.previous = row->state;
-  closed.socket = *row;
-  closed.gone = true;
-  if (is_mini(*row)) {
-    ++counts_.ended;
-  } else {
-    ++counts_.ghosts;
-    closed.resync = true;
-    closed.kind = is_tcp(*row) ? EventKind::tcp_closed : is_datagram(*row) ? EventKind::udp_closed : EventKind::socket_closed;
-  }
-  closed.socket.state = State::close;
-  mark_exited(closed.socket);
-  pending_.erase(key);
-  std::erase_if(minis_, [&](const Mini& mini) { return mini.key == key; });
-  emit_close(closed.kind, std::move(closed));
+  confirmed_.emplace_back(key, now_ns);
 }
 
 ReconcileCounts Tracker::finish_dump(uint64_t now_ns) {
+  settle_rows();
+  for (const SocketKey& key : suspected_)
+    if (const Socket* row = table_.find(key);
+        row != nullptr && suspected_before_.contains(key) && row->changed_ns < previous_dump_ns_)
+      confirmed_.emplace_back(key, now_ns);
+  for (const auto& [key, time_ns] : std::exchange(confirmed_, {})) end_missed(key, time_ns);
+
+  dumping_ = false;
   dumped_.clear();
+  suspected_before_.clear();
   if (!first_dump_done_) {
     first_dump_done_ = true;
     Event done;
     done.kind = EventKind::snapshot_done;
     done.time_ns = now_ns;
-    emit(std::move(done));
+    sink_(std::move(done));
   }
   return std::exchange(counts_, {});
 }

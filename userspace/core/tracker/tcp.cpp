@@ -1,143 +1,180 @@
-// Transitions of TCP, MPTCP and SCTP sockets.
+// Transitions of TCP, MPTCP and SCTP sockets, and accept().
+#include "core/tracker/owners.h"
 #include "core/tracker/tracker.h"
+#include "core/tracker/tuple.h"
 
 namespace socktrace {
 namespace {
 
-constexpr uint64_t kTimeWait_ns = 60'000'000'000;  // TCP_TIMEWAIT_LEN; also the limit of FIN_WAIT2 mini-sockets
+constexpr uint64_t kTimeWait_ns =
+    60'000'000'000;  // TCP_TIMEWAIT_LEN; also the limit of FIN_WAIT2 mini-sockets
+
+bool is_late(const Record& record, const Socket* row) {
+  return row != nullptr && record.time_ns < row->changed_ns;
+}
 
 }  // namespace
 
-void Tracker::on_state(const Record& record) {
-  if (record.old_state == State::close && record.new_state == State::listen) {
-    Pending& pending = pending_[key_of(record)];
-    pending.listen = record;
-    pending.listen_undone = false;
-    return;
-  }
-  if (const auto pending = pending_.find(key_of(record)); pending != pending_.end() && pending->second.listen) {
-    if (record.old_state == State::listen && record.new_state == State::close) {
-      pending->second.listen_undone = true;  // the result of listen() tells the errno
-      return;
-    }
-  }
+void Tracker::on_state(const Hit& hit) {
+  const Record& record = hit.record;
+  // MPTCP announces states it is already in; a child is told when it is established or accepted.
   if (record.old_state == record.new_state) return;
+  if (record.old_state == State::listen && record.new_state == State::syn_recv) return;
+  if (is_over(hit)) return;
 
-  if (record.new_state == State::syn_sent) return on_connecting(record);
-  if (record.new_state == State::established) return on_established(record);
-  if (record.new_state == State::close) return on_close(record);
-
-  const bool born = table_.find(key_of(record)) == nullptr;
-  Socket socket = current(record);
-  socket.state = record.new_state;
-  if (record.old_state == State::listen) {  // TCP Fast Open: the child waits for the handshake's last part
-    socket.inbound = true;
-    inherit_owners(socket);
-  } else if (born) {
-    socket.since_is_bound = true;
-  }
-  if (pending_.contains(key_of(record)) && pending_[key_of(record)].released) mark_exited(socket);
-  Event changed = event(EventKind::tcp_state, record, std::move(socket));
-  changed.previous = record.old_state;
-  emit(std::move(changed));
+  if (record.new_state == State::listen) return on_candidate(hit);
+  if (record.old_state == State::listen && on_listen_undone(hit)) return;
+  if (record.new_state == State::syn_sent) return on_connecting({record, hit.key, table_.find(hit.key)});
+  if (record.new_state == State::established) return on_established(hit);
+  if (record.new_state == State::close) return on_close({record, hit.key, table_.find(hit.key)});
+  on_transition(hit);
 }
 
-void Tracker::on_connecting(const Record& record) {
-  Socket socket = current(record);
-  if (socket.state != State::close) socket.opened_ns = record.time_ns;  // not bound before
-  socket.state = State::syn_sent;
+void Tracker::on_connecting(const Hit& hit) {
+  const bool late = is_late(hit.record, hit.row);
+  Socket socket = current(hit);
+  if (!late) {
+    socket.state = State::syn_sent;
+    loose_.erase(hit.key);
+    timewait_.erase(hit.key);  // of its last connection, with the descriptor still open
+  }
+  socket.opened_ns = hit.record.time_ns;
+  socket.since_is_bound = false;
   socket.inbound = false;
-  add_owner(socket, record);
-  Event connecting = event(EventKind::tcp_connect, record, std::move(socket));
+  Event connecting = event(EventKind::tcp_connect, hit.record, std::move(socket));
   connecting.previous = State::close;
+  add_owner(connecting.socket, connecting.process, hit.record.task.fd);
+  if (is_released(hit.key)) mark_exited(connecting.socket);
   emit(std::move(connecting));
 }
 
-void Tracker::on_established(const Record& record) {
-  const bool born = table_.find(key_of(record)) == nullptr;
-  Socket socket = current(record);
-  socket.state = State::established;
-  if (born && record.old_state == State::syn_recv) {
-    socket.inbound = true;
-    inherit_owners(socket);
+// The owners of the listener that has received a connection; nobody when a group of listeners shares them
+// out.
+void Tracker::adopt(Socket& child) const {
+  if (has_known_owner(child)) return;
+  child.no_owner = NoOwner::unaccepted;
+  const Table::Listener listener =
+      table_.find_listener(child.netns, child.protocol, child.family, child.local);
+  if (listener.socket != nullptr && listener.sole) inherit_owners(child, *listener.socket);
+}
+
+void Tracker::on_established(const Hit& hit) {
+  const Record& record = hit.record;
+  const bool late = is_late(record, hit.row);
+  const bool outbound = record.old_state == State::syn_sent ||
+                        (hit.row != nullptr && hit.row->state == State::syn_recv && !hit.row->inbound);
+  Socket socket = current(hit);
+  if (!late) socket.state = State::established;
+  socket.inbound = !outbound;
+  if (!outbound && (hit.row == nullptr || hit.row->since_is_bound)) {
+    socket.opened_ns = record.time_ns;
+    socket.since_is_bound = false;
+  } else if (hit.row == nullptr) {
+    socket.since_is_bound = true;  // its connect() was not seen
   }
+  if (!outbound) adopt(socket);
+  if (is_released(hit.key)) mark_exited(socket);
+
+  if (!late) timewait_.erase(hit.key);  // a connection request that a dump has shown
+  make_way(socket, record.time_ns);
   Event established = event(EventKind::tcp_established, record, std::move(socket));
   established.previous = record.old_state;
   emit(std::move(established));
 }
 
-void Tracker::on_close(const Record& record) {
-  Socket socket = current(record);
-  const auto found = pending_.find(key_of(record));
-  const bool released = found != pending_.end() && found->second.released;
-  const int32_t error = found != pending_.end() ? found->second.error : 0;
-  if (released) mark_exited(socket);
+// A new connection with the addresses of a mini-socket ends it: tcp_tw_reuse, or a new SYN to a server.
+void Tracker::make_way(const Socket& connected, uint64_t now_ns) {
+  const std::optional<SocketKey> holder = timewait_.with_tuple(tuple_hash(connected));
+  if (!holder || *holder == connected.key) return;
+  const Socket* row = table_.find(*holder);
+  if (row != nullptr && same_tuple(*row, connected)) end_mini(*holder, now_ns);
+}
 
-  // A port that bind() chose stays with the socket until its last descriptor is closed.
-  const bool stays_bound = !released && socket.options.port_locked && socket.local.port != 0;
-  EventKind kind = EventKind::tcp_closed;
-  if (record.old_state == State::syn_sent) kind = EventKind::tcp_connect_failed;
+// A FIN_WAIT2 mini-socket becomes TIME_WAIT without telling; when the other end is on this host, its last
+// transition tells.
+void Tracker::other_end_closed(const Socket& closed, uint64_t now_ns) {
+  const std::optional<SocketKey> other = timewait_.with_tuple(reverse_tuple_hash(closed));
+  if (!other) return;
+  const Socket* row = table_.find(*other);
+  if (row == nullptr || row->state != State::fin_wait_2) return;
+  Event waiting;
+  waiting.kind = EventKind::tcp_state;
+  waiting.time_ns = now_ns;
+  waiting.socket = *row;
+  waiting.socket.state = State::time_wait;
+  waiting.socket.changed_ns = now_ns;
+  waiting.previous = State::fin_wait_2;
+  timewait_.put(waiting.socket, now_ns + kTimeWait_ns, timewait_.find(*other)->close);
+  emit(std::move(waiting));
+}
 
-  Event closed = event(kind, record, std::move(socket));
+void Tracker::on_transition(const Hit& hit) {
+  if (is_late(hit.record, hit.row)) return;
+  if (timewait_.find(hit.key) != nullptr) return;  // a dump has shown already what this led to
+  Socket socket = current(hit);
+  socket.state = hit.record.new_state;
+  if (hit.row == nullptr) socket.since_is_bound = true;
+  Event changed = event(EventKind::tcp_state, hit.record, std::move(socket));
+  changed.previous = hit.record.old_state;
+  if (!has_known_owner(changed.socket)) add_owner(changed.socket, changed.process, hit.record.task.fd);
+  if (is_released(hit.key)) mark_exited(changed.socket);
+  emit(std::move(changed));
+}
+
+void Tracker::on_close(const Hit& hit) {
+  const Record& record = hit.record;
+  if (hit.row == nullptr && record.old_state == State::syn_recv) {
+    ended_.add(hit.key, record.time_ns, true, false);
+    return;
+  }
+  if (const Timewait::Entry* mini = timewait_.find(hit.key);
+      mini != nullptr && mini->close == Timewait::Close::told)
+    return;
+  if (hit.row != nullptr && hit.row->state == State::close && record.old_state == State::listen) return;
+
+  Socket socket = current(hit);
+  if (hit.row == nullptr) socket.opened_ns = 0;  // unknown, not now
+  const bool failed = record.old_state == State::syn_sent;
+  Event closed =
+      event(failed ? EventKind::tcp_connect_failed : EventKind::tcp_closed, record, std::move(socket));
   closed.previous = record.old_state;
-  closed.error = error;
-  if (record.has_stats && record.old_state != State::listen && record.old_state != State::syn_sent) closed.stats = record.stats;
-  if (record.has_mini) {
+  closed.error = record.error;
+  if (record.has_stats && !failed && record.old_state != State::listen) closed.stats = record.stats;
+  if (!has_known_owner(closed.socket)) add_owner(closed.socket, closed.process, record.task.fd);
+
+  timewait_.erase(hit.key);
+  const Socket& last = closed.socket;
+  // A port that bind() chose stays with the socket until its last descriptor is closed.
+  const bool stays_bound =
+      options_.ends_are_seen && last.options.port_locked && last.local.port != 0 && !is_released(hit.key);
+  closed.socket.state = State::close;
+  if (record.has_mini && timewait_.size() < options_.max_timewait) {
     closed.socket.state = record.mini_state;
     mark_exited(closed.socket);
-    minis_.push_back({key_of(record), record.time_ns + kTimeWait_ns});
+    timewait_.put(closed.socket, record.time_ns + kTimeWait_ns, Timewait::Close::told);
   } else {
-    closed.socket.state = State::close;
     closed.gone = !stays_bound;
   }
-  if (closed.gone || record.has_mini)
-    pending_.erase(key_of(record));
-  else if (found != pending_.end())
-    found->second.error = 0;
-  emit_close(kind, std::move(closed));
+  const bool acknowledged = record.old_state == State::last_ack && record.error == 0;
+  const Socket ended = acknowledged ? closed.socket : Socket();
+  end(std::move(closed));
+  if (acknowledged) other_end_closed(ended, record.time_ns);
 }
 
-void Tracker::on_listen(const Record& record) {
-  const auto pending = pending_.find(key_of(record));
-  if (pending != pending_.end()) pending->second.listen.reset();
-  if (record.error != 0)
-    listen_failed(record, record.error, false);
-  else
-    listening(record, true);
-}
-
-void Tracker::listening(const Record& record, bool has_result) {
-  const Socket* row = table_.find(key_of(record));
-  const bool again = row != nullptr && row->state == State::listen;
-  Socket socket = current(record);
-  if (!again && (row == nullptr || row->state != State::close)) socket.opened_ns = record.time_ns;
-  socket.state = State::listen;
-  socket.peer = {};
-  if (has_result || record.backlog != 0) socket.send_q = record.backlog;
-  add_owner(socket, record);
-  Event opened = event(again ? EventKind::tcp_state : EventKind::tcp_listen, record, std::move(socket));
-  opened.previous = again ? State::listen : State::close;
-  emit(std::move(opened));
-}
-
-void Tracker::listen_failed(const Record& record, int32_t error, bool inferred) {
-  Event failed = event(EventKind::listen_failed, record, record.socket);
-  failed.socket.key = key_of(record);
-  failed.socket.state = State::close;
-  failed.error = error;
-  failed.error_inferred = inferred;
-  emit(std::move(failed));
-}
-
-void Tracker::on_accept(const Record& record) {
-  const Socket* row = table_.find(key_of(record));
-  Socket socket = current(record);
-  if (row == nullptr) socket.state = record.new_state;
+void Tracker::on_accept(const Hit& hit) {
+  const Record& record = hit.record;
+  Socket socket = current(hit);
+  const bool ended = hit.row == nullptr && (is_over(hit) || record.new_state == State::close);
+  if (hit.row == nullptr) {
+    socket.state = record.new_state == State::none ? State::established : record.new_state;
+    socket.since_is_bound = true;
+  }
   socket.inbound = true;
   socket.no_owner = NoOwner::unknown;
-  add_owner(socket, record);
   Event accepted = event(EventKind::tcp_accept, record, std::move(socket));
-  accepted.gone = row == nullptr && record.new_state == State::close;  // reset before it was accepted
+  add_owner(accepted.socket, accepted.process, record.task.fd);
+  if (is_released(hit.key)) mark_exited(accepted.socket);
+  accepted.gone = ended;
   emit(std::move(accepted));
 }
 

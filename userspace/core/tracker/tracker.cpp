@@ -1,52 +1,153 @@
 #include "core/tracker/tracker.h"
 
 #include <linux/in.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "core/tracker/owners.h"
 
 namespace socktrace {
 namespace {
 
-constexpr uint16_t kMptcp = 262;
+// Long enough for any disorder between processors and for two batches of records.
+constexpr uint64_t kTombstone_ns = 2'000'000'000;
 
-bool is_raw_or_ping(const Socket& socket) { return !is_tcp(socket) && !is_datagram(socket) && socket.protocol != IPPROTO_SCTP; }
+// A socket whose connection ended, but whose descriptor is open, can start again.
+bool starts_again(const Record& record) {
+  switch (record.kind) {
+    case RecordKind::state:
+      return record.old_state == State::close &&
+             (record.new_state == State::syn_sent || record.new_state == State::listen);
+    case RecordKind::bind:
+    case RecordKind::bind_ok:
+    case RecordKind::bind_attempt:
+    case RecordKind::listen:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Kernel addresses are used again at once, and accepted MPTCP sockets share their listener's cookie.
+bool is_another(const Record& record) {
+  return record.socket.key.sk != 0 &&
+         (starts_again(record) || record.kind == RecordKind::create || record.kind == RecordKind::accept ||
+          (record.kind == RecordKind::state && record.new_state == State::established));
+}
 
 }  // namespace
 
-SocketKey key_of(const Record& record) {
-  const SocketKey& key = record.socket.key;
-  if (record.socket.protocol == kMptcp || key.cookie == 0) return key;
-  return {key.cookie, 0};
+bool is_connection_oriented(const Socket& socket) {
+  if (socket.type == SOCK_RAW) return false;
+  return is_tcp(socket) || socket.protocol == IPPROTO_SCTP || socket.protocol == IPPROTO_DCCP;
 }
 
-void mark_exited(Socket& socket) {
-  socket.inode = 0;
-  for (Owner& owner : socket.owners) owner.exited = true;
+Tracker::Tracker(Table& table, FindProcess find_process, EventSink sink, TrackerOptions options)
+    : table_(table),
+      find_process_(std::move(find_process)),
+      sink_(std::move(sink)),
+      options_(options),
+      identities_(table) {}
+
+void Tracker::apply(const Record& record) {
+  const SocketKey key = identities_.resolve(record.socket);
+  if (!binds_.empty()) settle_binds_before({record, key, nullptr});
+  if (!listens_.empty()) settle_candidate_before({record, key, nullptr});
+
+  const Hit hit{record, key, table_.find(key)};
+  switch (record.kind) {
+    case RecordKind::state:
+      return on_state(hit);
+    case RecordKind::destroy:
+      return on_destroy(hit);
+    case RecordKind::error:
+      // tcp_reset() reports after the transition to CLOSE: then it is in that record, and there may be no row
+      // any more.
+      if (hit.row != nullptr && is_connection_oriented(*hit.row)) loose_[key].error = record.error;
+      return;
+    case RecordKind::create:
+      return on_create(hit);
+    case RecordKind::release:
+      return on_release(hit);
+    case RecordKind::bind_attempt:
+      return on_bind_attempt(hit);
+    case RecordKind::bind_ok:
+    case RecordKind::bind:
+      return on_bind(hit);
+    case RecordKind::listen:
+      return on_listen(hit);
+    case RecordKind::accept:
+      return on_accept(hit);
+    case RecordKind::connect:
+      return on_connect(hit);
+    case RecordKind::send:
+      return on_send(hit);
+  }
 }
 
-Socket Tracker::current(const Record& record) {
-  const Socket& seen = record.socket;
-  const Socket* row = table_.find(key_of(record));
-  if (row == nullptr) {
+void Tracker::tick(uint64_t now_ns) {
+  constexpr uint64_t kListenSettles_ns = 1'000'000;
+  constexpr uint64_t kBindSettles_ns = 20'000'000;
+
+  std::vector<SocketKey> settled;
+  for (const auto& [key, candidate] : listens_)
+    if (candidate.record.time_ns + kListenSettles_ns <= now_ns) settled.push_back(key);
+  for (const SocketKey& key : settled) settle_candidate(key);
+
+  settled.clear();
+  for (const auto& [key, attempt] : binds_)
+    if (attempt.time_ns + kBindSettles_ns <= now_ns) settled.push_back(key);
+  for (const SocketKey& key : settled) settle_bind(key);
+
+  while (const std::optional<SocketKey> key = timewait_.due(now_ns)) end_mini(*key, now_ns);
+
+  if (now_ns > kTombstone_ns)
+    ended_.forget_before(dumping_ ? std::min(dump_ns_, now_ns - kTombstone_ns) : now_ns - kTombstone_ns);
+}
+
+// Whether the record comes after the end of its socket, so that it must not bring it back.
+bool Tracker::is_over(const Hit& hit) {
+  const Tombstones::Stone* stone = ended_.find(hit.key);
+  if (stone == nullptr || !stone->closed) return false;
+  if (hit.record.time_ns < stone->time_ns) return true;
+  if (!is_another(hit.record) && (stone->released || !starts_again(hit.record))) return true;
+  ended_.erase(hit.key);
+  return false;
+}
+
+bool Tracker::is_released(const SocketKey& key) const {
+  if (const auto loose = loose_.find(key); loose != loose_.end() && loose->second.released) return true;
+  const Tombstones::Stone* stone = ended_.find(key);
+  return stone != nullptr && stone->released;
+}
+
+// The row brought up to date with what the record says of its socket, or a row made from it. The state is
+// left to the caller.
+Socket Tracker::current(const Hit& hit) const {
+  const Socket& seen = hit.record.socket;
+  if (hit.row == nullptr) {
     Socket socket = seen;
-    socket.key = key_of(record);
-    socket.opened_ns = record.time_ns;
-    socket.changed_ns = record.time_ns;
+    socket.key = hit.key;
+    socket.opened_ns = socket.changed_ns = hit.record.time_ns;
     return socket;
   }
-  Socket socket = *row;
-  if (seen.local.port != 0) socket.local = seen.local;
-  if (seen.peer.port != 0) socket.peer = seen.peer;
-  if (seen.inode != 0) socket.inode = seen.inode;
+  Socket socket = *hit.row;
+  const bool late = hit.record.time_ns < socket.changed_ns;
+  if (seen.local.port != 0 && (!late || socket.local.port == 0)) socket.local = seen.local;
+  if (seen.peer.port != 0 && (!late || socket.peer.port == 0)) socket.peer = seen.peer;
   if (seen.uid != UINT32_MAX) socket.uid = seen.uid;
+  if (late) return socket;
+  if (seen.inode != 0) socket.inode = seen.inode;
   if (seen.options.known) socket.options = seen.options;
   if (seen.ifindex != 0) socket.ifindex = seen.ifindex;
   if (seen.mark != 0) socket.mark = seen.mark;
-  socket.changed_ns = record.time_ns;
+  socket.changed_ns = hit.record.time_ns;
   return socket;
 }
 
-Event Tracker::event(EventKind kind, const Record& record, Socket socket) {
+Event Tracker::event(EventKind kind, const Record& record, Socket&& socket) const {
   Event event;
   event.kind = kind;
   event.time_ns = record.time_ns;
@@ -55,185 +156,26 @@ Event Tracker::event(EventKind kind, const Record& record, Socket socket) {
     event.process = find_process_(record.task);
     event.tid = record.task.tid;
     event.fd = record.task.fd;
+    if (event.socket.cgroup_id == 0) event.socket.cgroup_id = record.task.cgroup_id;
   }
   return event;
 }
 
 void Tracker::emit(Event&& event) {
   table_.apply(event);
+  if (const Socket* row = table_.find(event.socket.key))
+    identities_.row_is(*row);
+  else
+    identities_.row_ends(event.socket.key);
   sink_(std::move(event));
 }
 
-void Tracker::emit_close(EventKind kind, Event&& event) {
-  event.kind = kind;
-  if (event.socket.opened_ns != 0 && event.time_ns >= event.socket.opened_ns) {
-    event.lifetime_ns = event.time_ns - event.socket.opened_ns;
-    event.lifetime_is_bound = event.socket.since_is_bound;
-  }
-  emit(std::move(event));
-}
-
-void Tracker::add_owner(Socket& socket, const Record& record) {
-  if (!record.has_task) return;
-  ProcessRef process = find_process_(record.task);
-  if (!process) return;
-  // Inherited owners were a guess, and a descriptor that was opened anew is no longer a closed one.
-  std::erase_if(socket.owners, [](const Owner& owner) { return owner.source == OwnerSource::inherited || owner.exited; });
-  for (Owner& owner : socket.owners) {
-    if (!same_process(*owner.process, *process)) continue;
-    owner.process = std::move(process);
-    if (record.task.fd >= 0) owner.fd = record.task.fd;
-    return;
-  }
-  socket.owners.push_back({.process = std::move(process), .fd = record.task.fd, .source = OwnerSource::call});
-}
-
-void Tracker::inherit_owners(Socket& socket) {
-  const Socket* listener = table_.find_listener(socket.netns, socket.protocol, socket.family, socket.local);
-  socket.no_owner = NoOwner::unaccepted;
-  if (listener == nullptr) return;
-  for (const Owner& owner : listener->owners) socket.owners.push_back({.process = owner.process, .source = OwnerSource::inherited});
-}
-
-void Tracker::apply(const Record& record) {
-  switch (record.kind) {
-    case RecordKind::state:
-      return on_state(record);
-    case RecordKind::destroy:
-      return on_destroy(record);
-    case RecordKind::error:
-      pending_[key_of(record)].error = record.error;
-      return;
-    case RecordKind::create:
-      return on_create(record);
-    case RecordKind::release:
-      return on_release(record);
-    case RecordKind::bind_attempt:
-      return on_bind_attempt(record);
-    case RecordKind::bind_ok:
-    case RecordKind::bind:
-      return on_bind(record);
-    case RecordKind::listen:
-      return on_listen(record);
-    case RecordKind::accept:
-      return on_accept(record);
-    case RecordKind::connect:
-      return on_connect(record);
-    case RecordKind::send:
-      return on_send(record);
-  }
-}
-
-void Tracker::on_release(const Record& record) {
-  const Socket* row = table_.find(key_of(record));
-  Pending& pending = pending_[key_of(record)];
-  if (pending.bind) bind_failed(*pending.bind, infer_bind_error(*pending.bind), true);
-  pending.bind.reset();
-  if (row == nullptr) {
-    // What was never told to be open is not told to be closed. A connection may still be on its way to the table.
-    if (!is_tcp(record.socket))
-      pending_.erase(key_of(record));
-    else
-      pending.released = true;
-    return;
-  }
-
-  Event closed = event(EventKind::socket_closed, record, *row);
-  closed.previous = row->state;
-  mark_exited(closed.socket);
-  closed.socket.changed_ns = record.time_ns;
-  if (is_datagram(*row)) {
-    closed.gone = true;
-    pending_.erase(key_of(record));
-    emit_close(EventKind::udp_closed, std::move(closed));
-  } else if (row->state == State::close || is_raw_or_ping(*row)) {
-    closed.gone = true;
-    pending_.erase(key_of(record));
-    emit_close(EventKind::socket_closed, std::move(closed));
-  } else {
-    // The transition that follows in the same close() tells it; a half-closed connection makes none.
-    pending.released = true;
-    const bool half_closed = row->state == State::fin_wait_1 || row->state == State::fin_wait_2 ||
-                             row->state == State::closing || row->state == State::last_ack;
-    if (half_closed) {
-      closed.kind = EventKind::socket_owner;
-      emit(std::move(closed));
-    }
-  }
-}
-
-void Tracker::on_destroy(const Record& record) {
-  const Socket* row = table_.find(key_of(record));
-  pending_.erase(key_of(record));
-  if (row == nullptr || row->state == State::time_wait) return;
-  const bool mini = std::any_of(minis_.begin(), minis_.end(), [&](const Mini& m) { return m.key == row->key; });
-  if (mini) return;  // the full socket is gone, its mini-socket is not
-  Event closed = event(EventKind::socket_closed, record, *row);
-  closed.previous = row->state;
-  closed.gone = true;
-  closed.socket.state = State::close;
-  mark_exited(closed.socket);
-  emit_close(row->state == State::close ? EventKind::socket_closed : EventKind::tcp_closed, std::move(closed));
-}
-
-void Tracker::on_connect(const Record& record) {
-  if (record.error != 0) return;
-  Socket socket = current(record);
-  socket.state = State::established;
-  add_owner(socket, record);
-  emit(event(EventKind::udp_connect, record, std::move(socket)));
-}
-
-void Tracker::on_send(const Record& record) {
-  if (table_.find(key_of(record)) != nullptr) return;
-  Socket socket = current(record);
-  socket.state = State::close;
-  socket.peer = {};  // where it sent to is not whom it is connected with
-  add_owner(socket, record);
-  emit(event(EventKind::udp_open, record, std::move(socket)));
-}
-
-void Tracker::on_create(const Record& record) {
-  Socket socket = current(record);
-  socket.state = State::close;
-  add_owner(socket, record);
-  emit(event(EventKind::socket_seen, record, std::move(socket)));
-}
-
-void Tracker::tick(uint64_t now_ns) {
-  constexpr uint64_t kListenSettles_ns = 1'000'000;  // a listen() that fails undoes CLOSE -> LISTEN within microseconds
-  constexpr uint64_t kBindSettles_ns = 20'000'000;
-
-  std::vector<SocketKey> settled;
-  for (auto& [key, pending] : pending_) {
-    if (pending.listen && pending.listen->time_ns + kListenSettles_ns <= now_ns) settled.push_back(key);
-    else if (pending.bind && pending.bind->time_ns + kBindSettles_ns <= now_ns) settled.push_back(key);
-  }
-  for (const SocketKey& key : settled) {
-    Pending& pending = pending_[key];
-    if (pending.listen) {
-      const Record record = *std::exchange(pending.listen, std::nullopt);
-      if (pending.listen_undone)
-        listen_failed(record, EADDRINUSE, true);
-      else
-        listening(record, false);
-    }
-    if (pending.bind) {
-      const Record record = *std::exchange(pending.bind, std::nullopt);
-      bind_failed(record, infer_bind_error(record), true);
-    }
-  }
-
-  for (size_t i = 0; i < minis_.size();) {
-    if (minis_[i].expires_ns > now_ns) {
-      ++i;
-      continue;
-    }
-    const SocketKey key = minis_[i].key;
-    minis_[i] = minis_.back();
-    minis_.pop_back();
-    confirm_gone(key, now_ns);
-  }
+// After the row has ended.
+void Tracker::forget(const SocketKey& key, uint64_t now_ns, bool released) {
+  loose_.erase(key);
+  listens_.erase(key);
+  timewait_.erase(key);
+  ended_.add(key, now_ns, true, released);
 }
 
 }  // namespace socktrace

@@ -1,151 +1,248 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "core/event.h"
+#include "core/hash.h"
 #include "core/record.h"
 #include "core/table.h"
+#include "core/tracker/identities.h"
+#include "core/tracker/timewait.h"
+#include "core/tracker/tombstones.h"
 
 namespace socktrace {
 
-struct SocketKeyHash {
-  size_t operator()(const SocketKey& key) const { return key.cookie * 0x9e3779b97f4a7c15ull ^ key.sk; }
-};
-
 // What one comparison of the table with a dump found, and mended.
 struct ReconcileCounts {
-  size_t rows = 0;         // in the dump, each socket once
-  size_t missing = 0;      // in the dump, not in the table
+  size_t rows = 0;     // in the dump, each socket once
+  size_t missing = 0;  // in the dump, not in the table
   size_t wrong_state = 0;
-  size_t wrong_owner = 0;
+  size_t wrong_owner = 0;  // the processes; a descriptor that was not known before is no fault
   size_t ghosts = 0;       // in the table, in no dump, and confirmed to be gone
-  size_t ended = 0;        // timewait mini-sockets that are over: no record tells that, so they count as no fault
+  size_t ended = 0;  // timewait mini-sockets that are over: no record tells that, so they count as no fault
 };
 
-// What a dump covered: a row of the table outside of it is not missed.
+// What was dumped completely: a row of the table outside of it is not missed.
 struct DumpScope {
   uint32_t netns = 0;
-  std::function<bool(const Socket&)> covers;  // of that namespace; absent: everything
+  // Of that namespace; absent: everything. Must be false for what the kernel does not dump: bound TCP sockets
+  // in CLOSE before Linux 6.8, tables without their diag module.
+  std::function<bool(const Socket&)> covers;
 };
 
-// The state machine that turns records and dump rows into events and keeps the table by them.
+struct TrackerOptions {
+  // Releases or destructions are reported (cgroup/sock_release, tcp_destroy_sock). If not, the end of a
+  // connection is also taken for the end of its socket.
+  bool ends_are_seen = true;
+  // net.ipv4.tcp_max_tw_buckets: above it the kernel keeps no mini-socket when a connection ends, and does
+  // not say so.
+  size_t max_timewait = 262'144;
+};
+
+// The state machine that turns records and dump rows into events, and keeps the table by them: every event
+// has been applied to the table when the sink gets it, and nothing else changes the table. No clock, no
+// system calls.
 //
-//   record                         known as          event                  the table afterwards
-//   ------------------------------ ----------------- ---------------------- ------------------------------------
-//   bind ok                        -                 bind.ok | udp.open     close (bound); open for datagrams
-//   bind failed                    any               bind.failed            unchanged
-//   bind attempt, no ok in 20 ms   any               bind.failed (inferred) unchanged; not for port 0
-//   CLOSE -> LISTEN                any               (candidate)            unchanged
-//   listen ok                      candidate         tcp.listen             listen
-//   listen ok                      listen            tcp.state              listen, with the new backlog
-//   listen failed                  candidate         listen.failed          unchanged
-//   candidate 1 ms old, no result  -                 tcp.listen             listen
-//   LISTEN -> CLOSE                candidate         listen.failed          unchanged (when no result comes)
-//   LISTEN -> CLOSE                listen            tcp.closed             close while a descriptor is open, else gone
-//   CLOSE -> SYN_SENT              any               tcp.connect            syn_sent
-//   SYN_SENT -> ESTABLISHED        any               tcp.established        established, outbound
-//   SYN_SENT -> CLOSE              any               tcp.connect_failed     close while bound and open, else gone
-//   SYN_RECV -> ESTABLISHED        unknown           tcp.established        established, inbound, inherited owners
-//   LISTEN -> SYN_RECV             unknown           tcp.state              syn_recv, inbound (TCP Fast Open)
-//   accept                         any               tcp.accept             owner is who accepted
-//   any -> CLOSE                   any               tcp.closed             timewait mini-socket | close | gone
-//   any other transition           any               tcp.state              the new state
-//   destroy, release               close             socket.closed          gone
-//   destroy                        any other         tcp.closed             gone
-//   release                        fin_wait …        socket.owner           owners marked exited
-//   release                        datagram, raw     udp.closed | socket.closed  gone
-//   connect                        datagram          udp.connect            established
-//   send                           unknown datagram  udp.open               close
-//   create                         raw, ping         socket.seen            close
-//   mini-socket expired            time_wait …       socket.closed          gone
+// "bound": a row in CLOSE. "mini": only a timewait mini-socket is left. "ended": was a row a moment ago.
+// "-": no row. "bound | -": bound if bind() chose the port and a descriptor is open, else no row.
 //
-// Records of different CPUs may come slightly out of order; whatever is unknown is made from the record itself.
+// clang-format off
+//   record                         row         event                  the row afterwards
+//   ------------------------------ ----------- ---------------------- --------------------------------------
+//   BIND 0, BIND_OK                any         bind.ok, udp.open      bound (datagram: open)
+//   BIND errno                     any         bind.failed            unchanged
+//   BIND_ATTEMPT                   any         (waits)                unchanged; never waited for with port 0
+//     20 ms, RELEASE, next call    any         bind.failed inferred   unchanged
+//   CLOSE -> LISTEN                any         (candidate)            unchanged
+//     LISTEN 0                     any         tcp.listen             listen, backlog in send_q
+//     LISTEN errno                 any         listen.failed          unchanged
+//     LISTEN -> CLOSE within 1 ms  any         listen.failed inferred unchanged, unless a LISTEN tells
+//     1 ms, or another record      any         tcp.listen             listen
+//   LISTEN 0                       listen      tcp.state if news      listen, new backlog or owner
+//   LISTEN -> CLOSE                listen      tcp.closed             bound | -
+//   CLOSE -> SYN_SENT              any         tcp.connect            syn_sent, opened now
+//   SYN_SENT -> ESTABLISHED        any         tcp.established        established, outbound
+//   SYN_SENT -> SYN_RECV           syn_sent    tcp.state              syn_recv, outbound (both connect)
+//   LISTEN -> SYN_RECV             -           (silent)               - (a child, told when established)
+//   SYN_RECV -> ESTABLISHED        -           tcp.established        inbound, with its listener's owners
+//   SYN_RECV -> ESTABLISHED        syn_recv    tcp.established        established, direction as it was
+//   ACCEPT                         any, -      tcp.accept             owned by who accepted; TFO: syn_recv
+//   ACCEPT                         ended       tcp.accept, gone       - (reset before it was accepted)
+//   SYN_SENT -> CLOSE              any         tcp.connect_failed     bound | -
+//   SYN_RECV -> CLOSE              -           (silent)               - (never was a connection)
+//   any other -> CLOSE             any         tcp.closed             mini, or bound | -
+//   any other transition           any         tcp.state              the new state
+//   LAST_ACK -> CLOSE of other end mini        tcp.state              time_wait (both ends on this host)
+//   ERROR                          any         (kept)                 unchanged; the errno of its next end
+//   RELEASE                        bound       socket.closed          -
+//   RELEASE                        half closed socket.owner           owners exited
+//   RELEASE                        other TCP   (kept)                 unchanged; a transition follows
+//   RELEASE, DESTROY               mini, -     (silent)               unchanged
+//   DESTROY                        bound       socket.closed          -
+//   DESTROY                        other TCP   tcp.closed             - (its CLOSE was lost)
+//   CREATE of a raw or ping socket -           socket.seen            open
+//   CONNECT, local port known      -           udp.open, udp.connect  open, established
+//   CONNECT                        open, -     udp.connect            open, established (raw: socket.seen)
+//   SEND                           -           udp.open               open
+//   RELEASE                        open        udp.closed             - (raw, ping: socket.closed)
+//   60 s, addresses connect anew   mini        socket.closed          -
+//   any that starts nothing new    ended       (silent)               -
+//   any older than the last change any         as above               keeps its state; no tcp.state
+// clang-format on
+//
+// Owners come from records in task context only. After RELEASE they are the last known ones, marked as
+// exited; those of a mini-socket too.
 class Tracker {
  public:
   using FindProcess = std::function<ProcessRef(const Task&)>;
 
-  // The table and what is behind the functions must outlive the tracker. Every event has been applied to the table when
-  // the sink gets it.
-  Tracker(Table& table, FindProcess find_process, EventSink sink)
-      : table_(table), find_process_(std::move(find_process)), sink_(std::move(sink)) {}
+  // The table and what is behind the functions must outlive the tracker.
+  Tracker(Table& table, FindProcess find_process, EventSink sink, TrackerOptions options = {});
 
   void apply(const Record& record);
 
-  // Time-outs. Every record older than `now_ns` must have been applied.
+  // Time-outs. Every record older than `now_ns` (CLOCK_BOOTTIME) should have been applied; call it after each
+  // batch.
   void tick(uint64_t now_ns);
 
-  // Comparing the table with a dump of the kernel's sockets. Records must be held from before begin_dump() until
-  // finish_dump(): the dump shows the past, and what closed meanwhile must not come back.
-  void begin_dump(uint64_t now_ns, bool resync);
-  void dump_row(Socket&& row);  // with its owners
-  // The sockets that were in the table, but not in the dump: only suspects, since a dump of a busy host misses some.
-  // Ask the kernel for each, and confirm those that do not exist.
-  [[nodiscard]] std::vector<Socket> suspects(const DumpScope& scope) const;
+  // A mini-socket is due to end at `now_ns`. A dump of TIME_WAIT and FIN_WAIT2 before tick() shows which
+  // really do.
+  [[nodiscard]] bool wants_mini_sweep(uint64_t now_ns) { return timewait_.any_due(now_ns); }
+
+  // Comparing the table with a dump of the kernel's sockets (the race rule):
+  //
+  //   begin_dump, dump_row ..., suspects, confirm_gone ..., finish_dump
+  //
+  // Records may be applied all the time, or be held back while the dump is read and applied after its rows:
+  // what changed since `started_ns` is newer than the dump and wins, and what closed since then does not come
+  // back. Those from before `started_ns` must be applied before begin_dump(), those held before suspects(),
+  // and what came meanwhile once more before finish_dump(): else an end that is on its way is mistaken for
+  // one that was lost.
+  //
+  // A dump of a busy host repeats and misses sockets, so absence is only a suspicion: ask the kernel for each
+  // suspect and confirm those that do not exist. `resync`: the differences are the traces of lost records;
+  // their events say so.
+  void begin_dump(uint64_t started_ns, bool resync);
+  // A socket with its owners. `expires_ns`: when its mini-socket ends, CLOCK_BOOTTIME; 0 unknown.
+  void dump_row(Socket&& row, uint64_t expires_ns = 0);
+  // The rows in the scope that the dump did not show and that an exact get can find. The others (bound TCP,
+  // raw and MPTCP sockets) are closed without asking when a second dump in a row misses them, unchanged.
+  std::vector<Socket> suspects(const DumpScope& scope);
+  // The kernel did not know it at `now_ns`; finish_dump() closes it unless a record has.
   void confirm_gone(const SocketKey& key, uint64_t now_ns);
-  // Emits snapshot.done after the first dump.
+  // The first one emits snapshot.done.
   ReconcileCounts finish_dump(uint64_t now_ns);
 
  private:
-  // What is known of a socket beside its row, until it is settled.
-  struct Pending {
-    std::optional<Record> bind;    // attempt without result
-    std::optional<Record> listen;  // CLOSE -> LISTEN without result
-    bool listen_undone = false;    // LISTEN -> CLOSE came after it
-    int32_t error = 0;             // of ST_ERROR: why the next CLOSE happens
-    bool released = false;         // the last descriptor is closed
-  };
-
-  struct Mini {
+  // A record and the row it is about. The row must not be used after emit().
+  struct Hit {
+    const Record& record;
     SocketKey key;
-    uint64_t expires_ns;
+    const Socket* row;  // null: unknown
   };
+  // CLOSE -> LISTEN is announced before the port is taken: inet_csk_listen_start() may still undo it.
+  struct Candidate {
+    Record record;
+    std::optional<Record> undone;  // LISTEN -> CLOSE came after it
+    bool settled = false;          // the result came first; what remains is to swallow the LISTEN -> CLOSE
+  };
+  // What is known of a row beside it.
+  struct Loose {
+    int32_t error = 0;
+    bool released = false;
+  };
+  template <typename T>
+  using ByKey = std::unordered_map<SocketKey, T, SocketKeyHash>;
 
-  void on_state(const Record& record);
-  void on_connecting(const Record& record);
-  void on_established(const Record& record);
-  void on_close(const Record& record);
-  void on_bind(const Record& record);
-  void on_bind_attempt(const Record& record);
-  void on_listen(const Record& record);
-  void on_accept(const Record& record);
-  void on_release(const Record& record);
-  void on_destroy(const Record& record);
-  void on_connect(const Record& record);
-  void on_send(const Record& record);
-  void on_create(const Record& record);
+  // tcp.cpp
+  void on_state(const Hit& hit);
+  void on_connecting(const Hit& hit);
+  void on_established(const Hit& hit);
+  void on_transition(const Hit& hit);
+  void on_close(const Hit& hit);
+  void on_accept(const Hit& hit);
+  void adopt(Socket& child) const;
+  void make_way(const Socket& connected, uint64_t now_ns);
+  void other_end_closed(const Socket& closed, uint64_t now_ns);
 
-  void listening(const Record& record, bool has_result);
-  void listen_failed(const Record& record, int32_t error, bool inferred);
-  void bind_failed(const Record& record, int32_t error, bool inferred);
-  [[nodiscard]] int32_t infer_bind_error(const Record& record) const;
+  // listen.cpp
+  void on_candidate(const Hit& hit);
+  bool on_listen_undone(const Hit& hit);
+  void on_listen(const Hit& hit);
+  void listening(const Hit& hit, bool has_result);
+  void listen_failed(const Hit& hit, int32_t error, bool inferred);
+  void settle_candidate(const SocketKey& key);
+  void settle_candidate_before(const Hit& hit);
 
-  // The row of the record's socket brought up to date with the record; made from it when there is none.
-  Socket current(const Record& record);
-  Event event(EventKind kind, const Record& record, Socket socket);
-  void add_owner(Socket& socket, const Record& record);
-  void inherit_owners(Socket& socket);
+  // bind.cpp
+  void on_bound(const Hit& hit);
+  void on_bind(const Hit& hit);
+  void on_bind_attempt(const Hit& hit);
+  void bind_failed(const SocketKey& key, const Record& record, int32_t error, bool inferred);
+  [[nodiscard]] int32_t infer_bind_error(const SocketKey& key, const Record& record) const;
+  void settle_bind(const SocketKey& key);
+  void settle_binds_before(const Hit& hit);
+
+  // datagram.cpp
+  void on_create(const Hit& hit);
+  void on_connect(const Hit& hit);
+  void on_send(const Hit& hit);
+
+  // ends.cpp
+  void on_release(const Hit& hit);
+  void on_destroy(const Hit& hit);
+  void end(Event&& closed);
+  void end_missed(const SocketKey& key, uint64_t now_ns);
+  void end_mini(const SocketKey& key, uint64_t now_ns);
+  void end_silently_known(const SocketKey& key, EventKind kind, uint64_t now_ns, bool resync);
+
+  // tracker.cpp
+  [[nodiscard]] bool is_over(const Hit& hit);
+  [[nodiscard]] bool is_released(const SocketKey& key) const;
+  [[nodiscard]] Socket current(const Hit& hit) const;
+  [[nodiscard]] Event event(EventKind kind, const Record& record, Socket&& socket) const;
   void emit(Event&& event);
-  void emit_close(EventKind kind, Event&& event);
+  void forget(const SocketKey& key, uint64_t now_ns, bool released);
+
+  // reconcile.cpp
+  void settle_rows();
+  void discover(Socket&& dumped, uint64_t expires_ns);
+  void correct(const Socket& row, Socket&& dumped, uint64_t expires_ns);
+  void complete(const Socket& row, Socket&& dumped);
 
   Table& table_;
   FindProcess find_process_;
   EventSink sink_;
-  std::unordered_map<SocketKey, Pending, SocketKeyHash> pending_;
-  std::vector<Mini> minis_;
+  TrackerOptions options_;
 
-  std::unordered_set<SocketKey, SocketKeyHash> dumped_;
-  ReconcileCounts counts_;
-  uint64_t dump_ns_ = 0;
+  Identities identities_;
+  ByKey<Record> binds_;  // attempts without a result
+  ByKey<Candidate> listens_;
+  ByKey<Loose> loose_;
+  Tombstones ended_;
+  Timewait timewait_;
+
+  bool dumping_ = false;
   bool resync_ = false;
   bool first_dump_done_ = false;
+  uint64_t dump_ns_ = 0;
+  uint64_t previous_dump_ns_ = 0;
+  ReconcileCounts counts_;
+  std::vector<std::pair<Socket, uint64_t>> rows_;  // of the dump, to be compared, and when they expire
+  std::unordered_set<SocketKey, SocketKeyHash> dumped_;
+  std::vector<std::pair<SocketKey, uint64_t>> confirmed_;   // to be gone, and when
+  std::unordered_set<SocketKey, SocketKeyHash> suspected_;  // by this dump
+  std::unordered_set<SocketKey, SocketKeyHash> suspected_before_;
 };
 
-SocketKey key_of(const Record& record);
-void mark_exited(Socket& socket);
+// Has TCP's states (TCP, MPTCP, SCTP, DCCP), and ends by a transition rather than with its descriptor.
+bool is_connection_oriented(const Socket& socket);
 
 }  // namespace socktrace

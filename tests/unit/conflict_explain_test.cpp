@@ -1,0 +1,67 @@
+#include "diagnose/explain.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "support/conflict_builder.h"
+
+namespace socktrace::test {
+namespace {
+
+Event failed(EventKind kind, const Socket& socket, int error) {
+  Event event;
+  event.kind = kind;
+  event.socket = socket;
+  event.error = error;
+  event.time_ns = 1'000'000'000'000;
+  return event;
+}
+
+Socket asking(const std::string& local, const std::string& options = "") {
+  Socket socket = bound(local, options);
+  socket.inode = 0;
+  return socket;
+}
+
+TEST(ExplainFailure, NamesWhoHoldsThePortOfAFailedBind) {
+  const std::vector<Socket> sockets = {
+      owned_by(listener("0.0.0.0:8080", "unknown"), 991, "nginx", "nginx.service")};
+  const Event event = failed(EventKind::bind_failed, asking("127.0.0.1:8080"), EADDRINUSE);
+  EXPECT_EQ(text(diagnose::explain_failure(event, pointers(sockets))),
+            "  listener_overlap [LISTEN 0.0.0.0:8080]: same port, overlapping address, the new socket lacks "
+            "SO_REUSEPORT | systemctl status nginx.service\n");
+}
+
+TEST(ExplainFailure, TellsAFailedListenFromAFailedBind) {
+  const Socket self = bound("0.0.0.0:8080", "reuseaddr");
+  const std::vector<Socket> sockets = {owned_by(listener("0.0.0.0:8080", "reuseaddr"), 5, "node"), self};
+  const Event event = failed(EventKind::listen_failed, self, EADDRINUSE);
+  EXPECT_EQ(
+      text(diagnose::explain_failure(event, pointers(sockets))),
+      "  listen_conflict [LISTEN 0.0.0.0:8080]: both could bind with SO_REUSEADDR, but only one may listen "
+      "without SO_REUSEPORT | ps -fp 5\n");
+}
+
+TEST(ExplainFailure, HasNothingToSayOfASuccess) {
+  EXPECT_TRUE(diagnose::explain_failure(failed(EventKind::bind_ok, asking("127.0.0.1:8080"), 0), {}).empty());
+}
+
+TEST(InferError, FollowsTheOrderOfTheKernel) {
+  const Socket self = asking("127.0.0.1:8080", "uid=1000");
+  const std::vector<Socket> taken = {listener("0.0.0.0:8080")};
+  const Event event = failed(EventKind::bind_failed, self, 0);
+  EXPECT_EQ(diagnose::infer_error(event, pointers(taken), loopback_facts()), EADDRINUSE);
+  EXPECT_EQ(diagnose::infer_error(event, {}, loopback_facts()), 0);
+  const std::vector<Socket> bound_already = {self};
+  EXPECT_EQ(diagnose::infer_error(event, pointers(bound_already), loopback_facts()), EINVAL);
+  const Event privileged = failed(EventKind::bind_failed, asking("127.0.0.1:80", "uid=1000"), 0);
+  EXPECT_EQ(diagnose::infer_error(privileged, {}, loopback_facts()), EACCES);
+  const Event root = failed(EventKind::bind_failed, asking("127.0.0.1:80", "uid=0"), 0);
+  EXPECT_EQ(diagnose::infer_error(root, {}, loopback_facts()), 0);
+  const Event foreign = failed(EventKind::bind_failed, asking("192.0.2.1:80", "uid=1000"), 0);
+  EXPECT_EQ(diagnose::infer_error(foreign, {}, loopback_facts()), EADDRNOTAVAIL);
+}
+
+}  // namespace
+}  // namespace socktrace::test

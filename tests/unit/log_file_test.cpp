@@ -1,0 +1,400 @@
+#include "sink/log_file.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "core/log/decode.h"
+#include "sink/append_file.h"
+#include "support/event_builder.h"
+
+namespace socktrace::sink {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kSecond = 1'000'000'000;
+
+Moment moment(uint64_t seconds) {
+  return {seconds * kSecond, (1'789'873'200 + seconds) * kSecond};
+}
+
+std::string read_file(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+void write_file(const fs::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+// A directory of its own, gone afterwards.
+class LogFiles : public ::testing::Test {
+ protected:
+  LogFiles() {
+    char name[] = "/tmp/socktrace-test-XXXXXX";
+    directory_ = mkdtemp(name);
+  }
+  ~LogFiles() override { fs::remove_all(directory_); }
+  [[nodiscard]] std::string path(const std::string& name = "socktrace.jsonl") const {
+    return directory_ / name;
+  }
+
+  std::unique_ptr<LogFile> open(LogFileOptions options = {}) {
+    options.path = path();
+    options.header.session = "session";
+    LogFileHooks hooks;
+    hooks.warn = [this](const std::string& message) { warnings_.push_back(message); };
+    if (!table_.empty())
+      hooks.sockets = [this](const SocketVisitor& visit) {
+        for (const Socket& socket : table_) visit(socket);
+      };
+    Result<std::unique_ptr<LogFile>> log = LogFile::open(std::move(options), std::move(hooks), moment(1));
+    EXPECT_TRUE(log) << log.error().message;
+    return log ? std::move(*log) : nullptr;
+  }
+
+  // "header event@1 loss@2:7 key begin" of the lines of a file; fails the test on a line that is not
+  // readable.
+  static std::string summary(const std::string& text) {
+    LogDecoder decoder;
+    std::string out;
+    for (size_t start = 0; start < text.size();) {
+      const size_t end = text.find('\n', start);
+      EXPECT_NE(end, std::string::npos) << "torn: " << text.substr(start);
+      const Result<LogRecord> record = decoder.decode(text.substr(start, end - start));
+      EXPECT_TRUE(record) << record.error().message << ": " << text.substr(start, end - start);
+      if (!record) return out;
+      if (!out.empty()) out += ' ';
+      out += describe(*record);
+      start = end == std::string::npos ? text.size() : end + 1;
+    }
+    return out;
+  }
+  static std::string describe(const LogRecord& record) {
+    const std::string seq = "@" + std::to_string(record.seq);
+    if (const auto* header = std::get_if<LogHeader>(&record.body))
+      return "header#" + std::to_string(header->segment) + ":" + std::to_string(header->next_seq);
+    if (std::holds_alternative<Event>(record.body)) return "event" + seq;
+    if (std::holds_alternative<KeyframeBegin>(record.body)) return "key" + seq;
+    if (std::holds_alternative<KeyframeEnd>(record.body)) return "end" + seq;
+    if (std::holds_alternative<SocketRow>(record.body)) return "row" + seq;
+    if (const auto* loss = std::get_if<LogLoss>(&record.body))
+      return loss->where + seq + ":" + std::to_string(loss->count);
+    if (std::holds_alternative<LogTrailer>(record.body)) return "trailer" + seq;
+    return "other" + seq;
+  }
+
+  fs::path directory_;
+  std::vector<std::string> warnings_;
+  std::vector<Socket> table_;
+};
+
+const Event kEvent = test::EventBuilder(EventKind::bind_ok);
+
+// Lets files of this process grow to `bytes` only: write() then takes less, and fails with EFBIG.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(uint64_t bytes) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    handler_ = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_{};
+  sighandler_t handler_;
+};
+
+TEST_F(LogFiles, AFileBeginsWithItsHeaderAndEndsWithItsTrailer) {
+  auto log = open();
+  log->add(kEvent);
+  log->add(kEvent);
+  log->flush(moment(2));
+  EXPECT_EQ(summary(read_file(path())), "header#0:1 event@1 event@2");
+  log->close(moment(3));
+  EXPECT_EQ(summary(read_file(path())), "header#0:1 event@1 event@2 trailer@3");
+  EXPECT_EQ(log->events_written(), 2u);
+}
+
+TEST_F(LogFiles, ARestartAppendsANewSession) {
+  open()->close(moment(2));
+  auto log = open();
+  log->add(kEvent);
+  log->close(moment(3));
+  EXPECT_EQ(summary(read_file(path())), "header#0:1 trailer@1 header#0:1 event@1 trailer@2");
+}
+
+TEST_F(LogFiles, ATornLastLineIsCutOffWhenTheFileIsOpened) {
+  auto log = open();
+  log->add(kEvent);
+  log->close(moment(2));
+  log.reset();
+  const std::string whole = read_file(path());
+  write_file(path(), whole + R"({"k":"event","seq":3,"ts")");
+  log = open();
+  EXPECT_EQ(log->trimmed_bytes(), 25u);
+  log->close(moment(3));
+  EXPECT_EQ(summary(read_file(path())), "header#0:1 event@1 trailer@2 header#0:1 trailer@1");
+}
+
+TEST_F(LogFiles, AFileTornInItsHeaderOrLongAfterALineIsRepairedToo) {
+  write_file(path(), R"({"k":"hea)");
+  EXPECT_EQ(open()->trimmed_bytes(), 9u);
+  fs::remove(path());
+  open()->close(moment(2));
+  const std::string whole = read_file(path());
+  write_file(path(), whole + std::string(200'000, 'x'));
+  EXPECT_EQ(open()->trimmed_bytes(), 200'000u);
+  EXPECT_EQ(read_file(path()).substr(0, whole.size()), whole);
+}
+
+TEST_F(LogFiles, NewFilesAreNotForEverybody) {
+  const mode_t before = umask(0);
+  open();
+  umask(before);
+  struct stat info {};
+  ASSERT_EQ(stat(path().c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0640u);
+}
+
+TEST_F(LogFiles, EveryUnsafeTargetIsRefusedWithItsReason) {
+  write_file(path("other"), "");
+  fs::create_symlink(path("other"), path("link"));
+  fs::create_hard_link(path("other"), path("second"));
+  ASSERT_EQ(mkfifo(path("fifo").c_str(), 0600), 0);
+  fs::create_directory(path("sub"));
+  fs::create_directory(path("open"));
+  fs::permissions(path("open"), fs::perms::all);
+  write_file(path("notes"), "dear diary");
+  const struct {
+    std::string name;
+    std::string reason;
+  } cases[] = {
+      {path("link"), "it is a symbolic link"},
+      {path("second"), "the file has a second name"},
+      {path("fifo"), "it is a FIFO"},
+      {path("sub"), "it is a directory"},
+      {path("open/x.jsonl"), "is writable by everybody"},
+      {path("none/x.jsonl"), "does not exist"},
+      {path("notes"), "is not a socktrace event log"},
+      {"/dev/null", "it is not a regular file"},
+  };
+  for (const auto& [name, reason] : cases) {
+    const Result<AppendFile> file = AppendFile::open(name);
+    ASSERT_FALSE(file) << name;
+    EXPECT_NE(file.error().message.find(reason), std::string::npos) << file.error().message;
+    EXPECT_TRUE(file.error().message.starts_with("open event log " + name)) << file.error().message;
+  }
+  EXPECT_EQ(read_file(path("notes")), "dear diary");
+  EXPECT_EQ(fs::file_size(path("other")), 0u);
+}
+
+TEST_F(LogFiles, ASecondWriterIsRefused) {
+  const auto log = open();
+  const Result<AppendFile> second = AppendFile::open(path());
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().message.find("another socktrace is writing to it"), std::string::npos);
+}
+
+TEST_F(LogFiles, AShortWriteLeavesWholeLines) {
+  Result<AppendFile> file = AppendFile::open(path());
+  ASSERT_TRUE(file);
+  const FileSizeLimit limit(10);
+  const AppendFile::Wrote wrote = file->write("1234\n1234\n1234\n");
+  EXPECT_EQ(wrote.bytes, 10u);
+  EXPECT_EQ(wrote.error, EFBIG);
+  EXPECT_EQ(read_file(path()), "1234\n1234\n");
+}
+
+TEST_F(LogFiles, AShortWriteWithinALineIsTakenBack) {
+  Result<AppendFile> file = AppendFile::open(path());
+  ASSERT_TRUE(file);
+  {
+    const FileSizeLimit limit(8);
+    EXPECT_EQ(file->write("1234\n1234\n").bytes, 5u);
+    EXPECT_EQ(read_file(path()), "1234\n");
+    EXPECT_EQ(file->write("a line that does not fit\n").bytes, 0u);
+    EXPECT_EQ(read_file(path()), "1234\n");
+  }
+  EXPECT_EQ(file->write("abcd\n").error, 0);
+  EXPECT_EQ(read_file(path()), "1234\nabcd\n");
+}
+
+TEST_F(LogFiles, AFullDiskDropsCountsAndTellsOnceItIsOver) {
+  auto log = open();
+  log->add(kEvent);
+  log->flush(moment(2));
+  {
+    const FileSizeLimit limit(fs::file_size(path()));
+    for (uint64_t second = 3; second < 23; ++second) {
+      log->add(kEvent);
+      log->add(kEvent);
+      log->flush(moment(second));
+    }
+    EXPECT_EQ(log->last_error(), EFBIG);
+    EXPECT_EQ(log->events_dropped(), 40u);
+    EXPECT_EQ(warnings_.size(), 2u);  // 20 s
+    EXPECT_NE(warnings_.at(0).find("File too large; tracing goes on"), std::string::npos) << warnings_.at(0);
+  }
+  log->add(kEvent);
+  log->flush(moment(40));
+  log->close(moment(41));
+  EXPECT_EQ(summary(read_file(path())), "header#0:1 event@1 disk@2:40 event@42 trailer@43");
+  EXPECT_EQ(warnings_.size(), 3u);
+  EXPECT_EQ(log->events_written(), 2u);
+}
+
+TEST_F(LogFiles, RecordsThatFitBeforeTheDiskWasFullStay) {
+  auto log = open();
+  log->add(kEvent);
+  log->flush(moment(2));
+  const uint64_t size = fs::file_size(path());
+  log->add(kEvent);
+  log->flush(moment(3));
+  const uint64_t line = fs::file_size(path()) - size;
+  {
+    const FileSizeLimit limit(fs::file_size(path()) + line + line / 2);
+    for (int i = 0; i < 3; ++i) log->add(kEvent);
+    log->flush(moment(4));
+  }
+  log->add(kEvent);
+  log->flush(moment(5));
+  EXPECT_EQ(summary(read_file(path())), "header#0:1 event@1 event@2 event@3 disk@4:2 event@6");
+}
+
+TEST_F(LogFiles, TheDiskIsNotTriedAgainAtOnce) {
+  auto log = open();
+  {
+    const FileSizeLimit limit(fs::file_size(path()));
+    log->add(kEvent);
+    log->flush(moment(2));
+  }
+  log->add(kEvent);
+  log->flush({moment(2).boottime_ns + 50'000'000, moment(2).realtime_ns});
+  EXPECT_EQ(log->events_dropped(), 2u);
+  log->flush({moment(2).boottime_ns + 100'000'000, moment(2).realtime_ns});
+  EXPECT_EQ(summary(read_file(path())), "header#0:1 disk@1:2");
+}
+
+TEST_F(LogFiles, AHeaderThatDidNotFitIsWrittenFirstLater) {
+  std::unique_ptr<LogFile> log;
+  {
+    const FileSizeLimit limit(20);
+    log = open();
+    log->add(kEvent);
+    log->flush(moment(2));
+    EXPECT_EQ(read_file(path()), "");
+  }
+  log->flush(moment(3));
+  EXPECT_EQ(summary(read_file(path())), "header#0:1 disk@1:1");
+}
+
+TEST_F(LogFiles, AKeyframeHoldsTheTableAndComesAgainAfterTheInterval) {
+  table_ = {test::holder("127.0.0.1:80", State::listen, test::process(1, "a"), 3, kSecond),
+            test::holder("127.0.0.1:81", State::listen, test::process(2, "b"), 3, kSecond)};
+  auto log = open();
+  EXPECT_EQ(summary(read_file(path())), "header#0:1 key@1 row@2 row@3 end@4");
+  log->flush(moment(302));
+  EXPECT_EQ(summary(read_file(path())),
+            "header#0:1 key@1 row@2 row@3 end@4");  // at most a fifth of the bytes
+  for (int i = 0; i < 30; ++i) log->add(kEvent);
+  log->flush(moment(303));
+  log->flush(moment(304));
+  log->flush(moment(305));
+  EXPECT_TRUE(summary(read_file(path())).ends_with(" event@34 key@35 row@36 row@37 end@38"));
+}
+
+TEST_F(LogFiles, ReopenGoesOnInTheFileThatIsNowAtThePath) {
+  auto log = open();
+  log->add(kEvent);
+  log->flush(moment(2));
+  ASSERT_TRUE(log->reopen(moment(3)));  // nobody moved it
+  fs::rename(path(), path("moved"));
+  log->add(kEvent);
+  ASSERT_TRUE(log->reopen(moment(4)));
+  log->add(kEvent);
+  log->close(moment(5));
+  EXPECT_EQ(summary(read_file(path("moved"))), "header#0:1 event@1 event@2 trailer@3");
+  EXPECT_EQ(summary(read_file(path())), "header#1:4 event@4 trailer@5");
+}
+
+TEST_F(LogFiles, ReopenKeepsTheOldFileWhenTheNewOneIsRefused) {
+  auto log = open();
+  fs::rename(path(), path("moved"));
+  fs::create_symlink(path("elsewhere"), path());
+  EXPECT_FALSE(log->reopen(moment(2)));
+  log->add(kEvent);
+  log->flush(moment(3));
+  EXPECT_EQ(summary(read_file(path("moved"))), "header#0:1 event@1");
+  EXPECT_FALSE(fs::exists(path("elsewhere")));
+}
+
+TEST_F(LogFiles, LargeFilesArePutAsideWithoutLosingARecord) {
+  LogFileOptions options;
+  options.rotation.max_bytes = 1000;
+  options.rotation.compress = false;
+  auto log = open(options);
+  for (uint64_t second = 2; second < 12; ++second) {
+    log->add(kEvent);
+    log->flush(moment(second));
+  }
+  log->close(moment(12));
+  const std::vector<RotatedFile> files = *rotated_files(path());
+  ASSERT_GE(files.size(), 2u);
+  EXPECT_EQ(files[0].name, "socktrace-20260920T030001Z-000000.jsonl");
+  std::string all;
+  for (const RotatedFile& file : files) all += read_file(path(file.name));
+  all += read_file(path());
+  uint64_t expected_seq = 1;
+  std::istringstream words(summary(all));
+  for (std::string word; words >> word;) {
+    if (word.starts_with("header")) continue;
+    EXPECT_EQ(word.substr(word.find('@') + 1), std::to_string(expected_seq++)) << word;
+  }
+  EXPECT_EQ(expected_seq, 1 + 10 + files.size() + 1);
+  EXPECT_NE(all.find("\"prev\":\"socktrace-20260920T030001Z-000000.jsonl\""), std::string::npos);
+}
+
+TEST_F(LogFiles, OldFilesArePutAsideToo) {
+  LogFileOptions options;
+  options.rotation.max_age_ns = 10 * kSecond;
+  auto log = open(options);
+  log->flush(moment(5));
+  EXPECT_TRUE(rotated_files(path())->empty());
+  log->flush(moment(11));
+  EXPECT_EQ(rotated_files(path())->size(), 1u);
+  log->close(moment(12));
+}
+
+TEST_F(LogFiles, RotationNeverReplacesAFile) {
+  const std::string taken = path("socktrace-20260920T030001Z-000000.jsonl");
+  write_file(taken, "mine");
+  LogFileOptions options;
+  options.rotation.max_age_ns = kSecond;
+  auto log = open(options);
+  log->flush(moment(3));
+  log->add(kEvent);
+  log->close(moment(4));
+  EXPECT_EQ(read_file(taken), "mine");
+  EXPECT_EQ(summary(read_file(path())), "header#0:1 event@1 trailer@2");
+  EXPECT_EQ(warnings_.size(), 1u);
+}
+
+}  // namespace
+}  // namespace socktrace::sink

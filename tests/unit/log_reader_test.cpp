@@ -1,0 +1,196 @@
+#include "core/log/reader.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "core/log/encode.h"
+#include "support/event_builder.h"
+
+namespace socktrace {
+namespace {
+
+LogHeader header(const std::string& session = "s", const std::string& boot = "b") {
+  LogHeader made;
+  made.session = session;
+  made.boot_id = boot;
+  made.host_id = "h";
+  made.realtime_ns = 1'789'873'200'000'000'000;
+  made.boottime_ns = made.t0_ns = 500'000'000'000;
+  return made;
+}
+
+const Event kEvent =
+    test::EventBuilder(EventKind::tcp_accept).peer("127.0.0.1:9").by(test::process(7, "nginx", "root"));
+
+// A header and `events` events with one of each control record between them.
+std::string small_log(int events) {
+  LogEncoder encoder;
+  std::string log;
+  encoder.header(log, header());
+  encoder.keyframe_begin(log, {500'000'000'001, "start", 1});
+  encoder.row(log, kEvent.socket, 500'000'000'001);
+  encoder.keyframe_end(log, {500'000'000'001, 1});
+  for (int i = 0; i < events; ++i) encoder.event(log, kEvent);
+  encoder.loss(log, {500'000'000'002, "ringbuf", 1, 5, 0, 0});
+  encoder.clock(log, {500'000'000'003, 1, 1'789'873'200'000'000'003, 500'000'000'003});
+  encoder.trailer(log, {500'000'000'004, 1, 0});
+  return log;
+}
+
+struct Read {
+  std::vector<LogRecord> records;
+  LogReport report;
+};
+
+Read read(const std::string& log, size_t piece = SIZE_MAX) {
+  LogReader reader;
+  Read result;
+  for (size_t i = 0; i < log.size(); i += std::min(piece, log.size() - i))
+    reader.feed(std::string_view(log).substr(i, piece),
+                [&](LogRecord&& record) { result.records.push_back(std::move(record)); });
+  reader.end_file();
+  result.report = reader.report();
+  return result;
+}
+
+TEST(LogReader, PiecesOfAnySizeGiveTheSameRecords) {
+  const std::string log = small_log(3);
+  const Read whole = read(log);
+  EXPECT_EQ(whole.records.size(), 10u);
+  EXPECT_FALSE(whole.report.is_damaged());
+  EXPECT_EQ(whole.report.lost_records, 5u);
+  for (const size_t piece : {1u, 2u, 7u, 100u, 1000u}) {
+    const Read pieces = read(log, piece);
+    ASSERT_EQ(pieces.records.size(), whole.records.size()) << piece;
+    for (size_t i = 0; i < pieces.records.size(); ++i) {
+      EXPECT_EQ(pieces.records[i].seq, whole.records[i].seq);
+      EXPECT_EQ(pieces.records[i].body.index(), whole.records[i].body.index());
+    }
+  }
+}
+
+TEST(LogReader, ALogCutAnywhereIsReadToItsLastWholeLine) {
+  const std::string log = small_log(2);
+  for (size_t cut = 0; cut <= log.size(); ++cut) {
+    const std::string part = log.substr(0, cut);
+    const auto lines = static_cast<size_t>(std::count(part.begin(), part.end(), '\n'));
+    const size_t torn = part.size() - (part.rfind('\n') + 1);  // npos + 1 is 0
+    const Read result = read(part);
+    ASSERT_EQ(result.records.size(), lines) << cut;
+    ASSERT_EQ(result.report.torn_bytes, torn) << cut;
+    ASSERT_EQ(result.report.damaged_lines, 0u) << cut;
+    ASSERT_EQ(result.report.missing_records, 0u) << cut;
+  }
+}
+
+TEST(LogReader, ADamagedLineIsSkippedAndPlaced) {
+  std::string log = small_log(2);
+  const size_t second = log.find('\n') + 1;
+  log[second] = '[';
+  const Read result = read(log);
+  EXPECT_EQ(result.records.size(), 8u);
+  EXPECT_EQ(result.report.damaged_lines, 1u);
+  EXPECT_EQ(result.report.damaged_line, 2u);
+  EXPECT_EQ(result.report.damaged_offset, second);
+  EXPECT_EQ(result.report.damage, "the line is not a JSON object");
+  EXPECT_EQ(result.report.missing_records, 0u);  // the damaged line explains the gap
+}
+
+TEST(LogReader, ARemovedLineIsMissing) {
+  std::string log = small_log(2);
+  const size_t second = log.find('\n') + 1;
+  log.erase(second, log.find('\n', second) + 1 - second);
+  const Read result = read(log);
+  EXPECT_EQ(result.report.missing_records, 1u);
+  EXPECT_EQ(result.report.damaged_lines, 0u);
+  EXPECT_TRUE(result.report.is_damaged());
+}
+
+TEST(LogReader, ADiskLossExplainsItsGapExactly) {
+  LogEncoder encoder;
+  std::string log;
+  std::string dropped;
+  encoder.header(log, header());
+  encoder.event(log, kEvent);
+  for (int i = 0; i < 7; ++i) encoder.event(dropped, kEvent);
+  encoder.loss_at(log, {500'000'000'002, "disk", -1, 7, 0, 0}, 2);
+  encoder.event(log, kEvent);
+  EXPECT_FALSE(read(log).report.is_damaged());
+  EXPECT_EQ(read(log).report.lost_records, 7u);
+  encoder.event(dropped, kEvent);
+  encoder.event(log, kEvent);
+  EXPECT_EQ(read(log).report.missing_records, 1u);
+}
+
+TEST(LogReader, TheSameFileTwiceIsNoticed) {
+  const std::string log = small_log(1);
+  EXPECT_GT(read(log + log).report.repeated_records, 0u);
+}
+
+TEST(LogReader, SegmentsOfASessionContinueAndNewSessionsStartAnew) {
+  LogEncoder encoder;
+  std::string log;
+  encoder.header(log, header());
+  encoder.event(log, kEvent);
+  encoder.header(log, header());
+  encoder.event(log, kEvent);
+  LogEncoder restarted;
+  restarted.header(log, header("other"));
+  restarted.event(log, kEvent);
+  LogEncoder rebooted;
+  rebooted.header(log, header("third", "c"));
+  const LogReport report = read(log).report;
+  EXPECT_FALSE(report.is_damaged());
+  EXPECT_EQ(report.sessions, 3u);
+  EXPECT_EQ(report.boots, 2u);
+  EXPECT_EQ(report.hosts, 1u);
+}
+
+TEST(LogReader, EndlessLinesDoNotEatTheMemory) {
+  LogReader reader;
+  const std::string block(1 << 20, 'x');
+  size_t records = 0;
+  const auto count = [&](LogRecord&&) { ++records; };
+  for (int i = 0; i < 40; ++i) reader.feed(block, count);
+  reader.feed("\n" + small_log(1), count);
+  reader.end_file();
+  EXPECT_EQ(reader.report().damaged_lines, 1u);
+  EXPECT_EQ(reader.report().damage, "the line is longer than 16 MiB");
+  EXPECT_EQ(records, 8u);
+}
+
+// Bytes are changed, removed, doubled and swapped. Nothing may crash, and no more records come out than lines
+// went in.
+TEST(LogReader, MutatedLogsAreReadOrReported) {
+  const std::string log = small_log(4);
+  std::mt19937 random(7);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string mutated = log;
+    for (uint32_t changes = 1 + random() % 4; changes > 0; --changes) {
+      const size_t at = random() % mutated.size();
+      switch (random() % 4) {
+        case 0:
+          mutated[at] = static_cast<char>(random() % 256);
+          break;
+        case 1:
+          mutated.erase(at, 1 + random() % 40);
+          break;
+        case 2:
+          mutated.insert(at, mutated.substr(random() % mutated.size(), random() % 40));
+          break;
+        default:
+          mutated[at] = "{}[]\",:0\\\n-e"[random() % 12];
+      }
+      if (mutated.empty()) mutated.push_back('{');
+    }
+    const Read result = read(mutated, 1 + random() % 3000);
+    const auto lines = static_cast<uint64_t>(std::count(mutated.begin(), mutated.end(), '\n'));
+    ASSERT_LE(result.report.records + result.report.damaged_lines, lines);
+    ASSERT_EQ(result.report.records, result.records.size());
+  }
+}
+
+}  // namespace
+}  // namespace socktrace

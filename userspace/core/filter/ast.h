@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/address.h"
+
+namespace socktrace::filter {
+
+// What a predicate looks at; words.h has the word for each.
+enum class Subject : uint8_t {
+  source,
+  destination,
+  source_port,
+  destination_port,
+  device,
+  mark,
+  cgroup,
+  autobound,
+  pid,
+  command,
+  user,
+  unit,
+  container,
+  netns,
+};
+
+enum class Compare : uint8_t { equal, not_equal, at_least, at_most, greater, less };
+
+// One address that `src` and `dst` accept. An IPv4 prefix also matches IPv4-mapped IPv6 addresses.
+struct HostCondition {
+  Family family = Family::unspecified;  // unspecified: any
+  AddressBytes address{};
+  uint8_t prefix_length = 0;  // 0: any address of the family
+  int32_t port = -1;          // -1: any. netlink: port id, vsock: port
+  uint32_t node = UINT32_MAX;  // vsock context id, netlink and packet protocol; UINT32_MAX: any
+  uint32_t ifindex = 0;        // packet: device; 0: any
+  std::string pattern;         // unix: glob
+};
+
+struct Predicate {
+  Subject subject{};
+  Compare compare = Compare::equal;
+  std::vector<HostCondition> hosts;  // source, destination: one of them
+  uint64_t number = 0;               // port, ifindex, mark, cgroup id, pid, uid, netns
+  uint32_t mask = UINT32_MAX;        // mark
+  std::string text;                  // command, unit: glob; container: beginning of the id
+};
+
+struct Node {
+  enum class Kind : uint8_t { predicate, both, either, negation };
+  Kind kind = Kind::predicate;
+  Predicate predicate;
+  std::unique_ptr<Node> left;   // also the operand of a negation
+  std::unique_ptr<Node> right;
+};
+
+}  // namespace socktrace::filter

@@ -1,0 +1,185 @@
+// A filter decided in user space.
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/filter/filter.h"
+
+namespace socktrace {
+namespace {
+
+using filter::Compare;
+using filter::HostCondition;
+using filter::Node;
+using filter::Predicate;
+using filter::Subject;
+
+bool glob(const std::string& pattern, const std::string& text, int flags = 0) {
+  return fnmatch(pattern.c_str(), text.c_str(), flags) == 0;
+}
+
+bool has_prefix(const uint8_t* address, const AddressBytes& prefix, uint8_t length) {
+  const size_t bytes = length / 8;
+  if (std::memcmp(address, prefix.data(), bytes) != 0) return false;
+  const int bits = length % 8;
+  return bits == 0 || ((address[bytes] ^ prefix[bytes]) >> (8 - bits)) == 0;
+}
+
+bool matches_inet(const HostCondition& host, const Socket& socket, const Endpoint& end) {
+  if (host.port >= 0 && host.port != end.port) return false;
+  if (host.family == Family::unspecified) return true;
+  if (host.family == socket.family) return has_prefix(end.address.data(), host.address, host.prefix_length);
+  constexpr size_t kMappedPrefix = 12;
+  return host.family == Family::inet && is_v4_mapped(socket.family, end.address) &&
+         has_prefix(end.address.data() + kMappedPrefix, host.address, host.prefix_length);
+}
+
+bool matches_host(const HostCondition& host, const Socket& socket, bool source) {
+  static const SocketDetails kNone;
+  const SocketDetails& details = socket.details ? *socket.details : kNone;
+  const auto matches_number = [](uint32_t wanted, uint32_t number) { return wanted == UINT32_MAX || wanted == number; };
+  switch (socket.family) {
+    case Family::inet:
+    case Family::inet6:
+      return matches_inet(host, socket, source ? socket.local : socket.peer);
+    case Family::unix:
+      return host.family == Family::unix && source && glob(host.pattern, details.name, FNM_CASEFOLD);
+    case Family::netlink:
+      return host.family == Family::netlink && matches_number(host.node, socket.protocol) &&
+             matches_number(static_cast<uint32_t>(host.port), source ? details.port : details.peer_port);
+    case Family::packet:
+      return host.family == Family::packet && source && matches_number(host.node, socket.protocol) &&
+             (host.ifindex == 0 || host.ifindex == socket.ifindex);
+    case Family::vsock:
+      return host.family == Family::vsock && matches_number(host.node, source ? details.node : details.peer_node) &&
+             matches_number(static_cast<uint32_t>(host.port), source ? details.port : details.peer_port);
+    default:
+      return false;
+  }
+}
+
+bool compare(uint64_t value, Compare how, uint64_t with) {
+  switch (how) {
+    case Compare::equal: return value == with;
+    case Compare::not_equal: return value != with;
+    case Compare::at_least: return value >= with;
+    case Compare::at_most: return value <= with;
+    case Compare::greater: return value > with;
+    case Compare::less: return value < with;
+  }
+  return false;
+}
+
+template <typename F>
+bool any_owner(const Socket& socket, F&& accepts) {
+  return std::any_of(socket.owners.begin(), socket.owners.end(),
+                     [&](const Owner& owner) { return owner.process && accepts(*owner.process); });
+}
+
+bool is_autobound(const Socket& socket, const MatchContext& context) {
+  const uint32_t port = socket.details ? socket.details->port : 0;
+  switch (socket.family) {
+    case Family::inet:
+    case Family::inet6:
+      return socket.local.port >= context.first_local_port && socket.local.port <= context.last_local_port;
+    case Family::unix: {
+      if (!socket.details || socket.details->name.empty()) return true;
+      const std::string& name = socket.details->name;
+      return name.size() == 6 && name[0] == '@' && name.find_first_not_of("0123456789abcdef", 1) == std::string::npos;
+    }
+    case Family::netlink:
+      return static_cast<int32_t>(port) < 0;
+    case Family::packet:
+      return socket.protocol == 0 && socket.ifindex == 0;
+    case Family::vsock:
+      return port > 1023;
+    default:
+      return false;
+  }
+}
+
+bool matches_predicate(const Predicate& predicate, const Socket& socket, const MatchContext& context) {
+  const bool wanted = predicate.compare != Compare::not_equal;
+  switch (predicate.subject) {
+    case Subject::source:
+    case Subject::destination:
+      return std::any_of(predicate.hosts.begin(), predicate.hosts.end(), [&](const HostCondition& host) {
+        return matches_host(host, socket, predicate.subject == Subject::source);
+      });
+    case Subject::source_port:
+    case Subject::destination_port: {
+      if (socket.family != Family::inet && socket.family != Family::inet6) return false;
+      const Endpoint& end = predicate.subject == Subject::source_port ? socket.local : socket.peer;
+      return compare(end.port, predicate.compare, predicate.number);
+    }
+    case Subject::device:
+      return (socket.ifindex == predicate.number) == wanted;
+    case Subject::mark:
+      return ((socket.mark & predicate.mask) == (predicate.number & predicate.mask)) == wanted;
+    case Subject::cgroup:
+      return (socket.cgroup_id == predicate.number) == wanted;
+    case Subject::autobound:
+      return is_autobound(socket, context);
+    case Subject::pid:
+      return any_owner(socket, [&](const Process& p) { return p.pid == predicate.number; }) == wanted;
+    case Subject::command:
+      return any_owner(socket, [&](const Process& p) { return glob(predicate.text, p.name); }) == wanted;
+    case Subject::user: {
+      const bool owner = any_owner(socket, [&](const Process& p) { return p.uid == predicate.number; });
+      return (owner || (socket.owners.empty() && socket.uid == predicate.number)) == wanted;
+    }
+    case Subject::unit:
+      return any_owner(socket, [&](const Process& p) {
+               return glob(predicate.text, p.unit) || glob(predicate.text + ".service", p.unit);
+             }) == wanted;
+    case Subject::container:
+      return any_owner(socket, [&](const Process& p) {
+               const size_t common = std::min(p.container.size(), predicate.text.size());
+               return common != 0 && p.container.compare(0, common, predicate.text, 0, common) == 0;
+             }) == wanted;
+    case Subject::netns:
+      return (socket.netns == predicate.number) == wanted;
+  }
+  return false;
+}
+
+bool matches_node(const Node& node, const Socket& socket, const MatchContext& context) {
+  switch (node.kind) {
+    case Node::Kind::predicate:
+      return matches_predicate(node.predicate, socket, context);
+    case Node::Kind::both:
+      return matches_node(*node.left, socket, context) && matches_node(*node.right, socket, context);
+    case Node::Kind::either:
+      return matches_node(*node.left, socket, context) || matches_node(*node.right, socket, context);
+    case Node::Kind::negation:
+      return !matches_node(*node.left, socket, context);
+  }
+  return false;
+}
+
+bool asks_for_owners(const Node& node) {
+  if (node.kind != Node::Kind::predicate)
+    return asks_for_owners(*node.left) || (node.right && asks_for_owners(*node.right));
+  switch (node.predicate.subject) {
+    case Subject::pid:
+    case Subject::command:
+    case Subject::user:
+    case Subject::unit:
+    case Subject::container:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+bool Filter::matches(const Socket& socket, const MatchContext& context) const {
+  if (states_ && (mask(socket.state) & *states_) == 0) return false;
+  return !root_ || matches_node(*root_, socket, context);
+}
+
+bool Filter::needs_owners() const { return root_ && asks_for_owners(*root_); }
+
+}  // namespace socktrace

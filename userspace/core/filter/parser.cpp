@@ -1,0 +1,238 @@
+#include "core/filter/parser.h"
+
+#include <array>
+
+#include "core/filter/host.h"
+#include "core/ss/selection.h"
+
+namespace socktrace::filter {
+namespace {
+
+constexpr int kDeepest = 1000;  // parentheses and negations; a limit for hostile input, not for people
+
+// One row per predicate.
+struct Word {
+  std::string_view text;
+  Subject subject;
+  bool takes_value;
+  bool ordered;  // may be compared with < and >
+  bool negates;  // may be compared with !=
+  std::string_view expects;
+};
+constexpr std::array kWords = {
+    Word{"src", Subject::source, true, false, false, "an address"},
+    Word{"dst", Subject::destination, true, false, false, "an address"},
+    Word{"sport", Subject::source_port, true, true, true, "a port"},
+    Word{"dport", Subject::destination_port, true, true, true, "a port"},
+    Word{"dev", Subject::device, true, false, true, "an interface"},
+    Word{"fwmark", Subject::mark, true, false, true, "a mark"},
+    Word{"cgroup", Subject::cgroup, true, false, true, "a cgroup path"},
+    Word{"autobound", Subject::autobound, false, false, false, ""},
+    Word{"pid", Subject::pid, true, false, true, "a process id"},
+    Word{"comm", Subject::command, true, false, true, "a command name"},
+    Word{"user", Subject::user, true, false, true, "a user"},
+    Word{"unit", Subject::unit, true, false, true, "a systemd unit"},
+    Word{"container", Subject::container, true, false, true, "a container id"},
+    Word{"netns", Subject::netns, true, false, true, "a network namespace"},
+};
+
+Error usage(std::string message) { return {"filter: " + std::move(message), ErrorKind::usage}; }
+
+std::string shown(const Lexeme& lexeme) { return lexeme.token == Token::end ? "the end" : "`" + lexeme.text + "`"; }
+
+const Word* find_word(const std::string& text) {
+  for (const Word& word : kWords)
+    if (word.text == text) return &word;
+  return nullptr;
+}
+
+Error unknown_word(const Lexeme& lexeme) {
+  std::string message = "expected a condition (src, dst, sport, dport, state …), got " + shown(lexeme);
+  if (lexeme.text.find_first_of("=<>!()&|") != std::string::npos) message += "; operators and parentheses stand between blanks: ( sport = :22 )";
+  if (lexeme.text == "state" || lexeme.text == "exclude" || lexeme.text == "excl") message += "; states come before every other condition";
+  return usage(message);
+}
+
+std::optional<Compare> comparison(Token token) {
+  switch (token) {
+    case Token::equal: return Compare::equal;
+    case Token::not_equal: return Compare::not_equal;
+    case Token::at_least: return Compare::at_least;
+    case Token::at_most: return Compare::at_most;
+    case Token::greater: return Compare::greater;
+    case Token::less: return Compare::less;
+    default: return std::nullopt;
+  }
+}
+
+std::unique_ptr<Node> make(Node::Kind kind, std::unique_ptr<Node> left, std::unique_ptr<Node> right) {
+  auto node = std::make_unique<Node>();
+  node->kind = kind;
+  node->left = std::move(left);
+  node->right = std::move(right);
+  return node;
+}
+
+}  // namespace
+
+Lexeme Parser::take() {
+  Lexeme lexeme = lexemes_[position_];
+  if (lexeme.token != Token::end) ++position_;
+  return lexeme;
+}
+
+Result<void> Parser::parse() {
+  if (Result<void> parsed = parse_states(); !parsed) return parsed;
+  if (peek().token == Token::end) return {};
+  NodeResult list = parse_list(0);
+  if (!list) return std::move(list.error());
+  if (peek().token == Token::close) return usage("a `)` without its `(`");
+  root = std::move(*list);
+  return {};
+}
+
+Result<void> Parser::parse_states() {
+  while (peek().token == Token::word && (peek().text == "state" || peek().text == "exclude" || peek().text == "excl")) {
+    const bool exclude = take().text != "state";
+    const Lexeme name = take();
+    const std::optional<StateMask> named = ss::states_from_name(name.text);
+    if (!named) return usage("no state is called " + shown(name) + "; try established, listening, time-wait, connected or all");
+    if (exclude)
+      states = states.value_or(ss::kAllStates) & ~*named;
+    else
+      states = states.value_or(0) | *named;
+  }
+  return {};
+}
+
+Parser::NodeResult Parser::parse_list(int depth) {
+  NodeResult left = parse_unary(depth);
+  while (left) {
+    const Token token = peek().token;
+    if (token == Token::end || token == Token::close) return left;
+    if (token == Token::both || token == Token::either) take();
+    NodeResult right = parse_unary(depth);
+    if (!right) return right;
+    left = make(token == Token::either ? Node::Kind::either : Node::Kind::both, std::move(*left), std::move(*right));
+  }
+  return left;
+}
+
+Parser::NodeResult Parser::parse_unary(int depth) {
+  if (depth > kDeepest) return usage("parentheses and negations are nested more than 1000 deep");
+  if (peek().token == Token::negation) {
+    take();
+    NodeResult operand = parse_unary(depth + 1);
+    if (!operand) return operand;
+    return make(Node::Kind::negation, std::move(*operand), nullptr);
+  }
+  if (peek().token == Token::open) {
+    take();
+    NodeResult list = parse_list(depth + 1);
+    if (!list) return list;
+    if (take().token != Token::close) return usage("a `(` without its `)`");
+    return list;
+  }
+  return parse_predicate();
+}
+
+Parser::NodeResult Parser::parse_predicate() {
+  const Lexeme lexeme = take();
+  const Word* word = lexeme.token == Token::word ? find_word(lexeme.text) : nullptr;
+  if (word == nullptr) return unknown_word(lexeme);
+
+  auto node = std::make_unique<Node>();
+  node->predicate.subject = word->subject;
+  if (!word->takes_value) return node;
+  if (const std::optional<Compare> compare = comparison(peek().token)) {
+    const Lexeme sign = take();
+    const bool ordering = *compare != Compare::equal && *compare != Compare::not_equal;
+    if ((ordering && !word->ordered) || (*compare == Compare::not_equal && !word->negates))
+      return usage("`" + lexeme.text + "` cannot be compared with `" + sign.text + "`" +
+                   (word->negates ? "" : "; write  not " + lexeme.text + " …"));
+    node->predicate.compare = *compare;
+  }
+  const Lexeme value = take();
+  if (value.token != Token::word || find_word(value.text) != nullptr)
+    return usage("expected " + std::string(word->expects) + " after `" + lexeme.text + "`, got " + shown(value));
+  if (Result<void> parsed = parse_value(node->predicate, value); !parsed) return std::move(parsed.error());
+  return node;
+}
+
+Result<void> Parser::parse_value(Predicate& predicate, const Lexeme& value) {
+  const FilterNames& names = options_.names;
+  const auto set = [&](std::optional<uint64_t> number, const char* what) -> Result<void> {
+    if (!number) return usage("`" + value.text + "` is no " + what);
+    predicate.number = *number;
+    return {};
+  };
+  switch (predicate.subject) {
+    case Subject::source:
+    case Subject::destination: {
+      Result<ParsedHost> host = parse_host(value.text, options_);
+      if (!host) return std::move(host.error());
+      predicate.hosts = std::move(host->conditions);
+      if (host->prefix) family = host->prefix;
+      return {};
+    }
+    case Subject::source_port:
+    case Subject::destination_port: {
+      Result<uint16_t> port = parse_port(value.text, options_);
+      if (!port) return std::move(port.error());
+      predicate.number = *port;
+      return {};
+    }
+    case Subject::device: {
+      std::optional<uint64_t> index = parse_number(value.text);
+      if (!index && names.device) index = names.device(value.text);
+      return set(index, "interface");
+    }
+    case Subject::mark: {
+      const size_t slash = value.text.find('/');
+      if (slash != std::string::npos) {
+        const std::optional<uint64_t> mask = parse_number(std::string_view(value.text).substr(slash + 1));
+        if (!mask) return usage("`" + value.text + "` has no number after the slash");
+        predicate.mask = static_cast<uint32_t>(*mask);
+      }
+      return set(parse_number(std::string_view(value.text).substr(0, slash)), "mark");
+    }
+    case Subject::cgroup:
+      return set(names.cgroup ? names.cgroup(value.text) : std::nullopt, "cgroup");
+    case Subject::pid:
+      return set(parse_number(value.text), "process id");
+    case Subject::user: {
+      std::optional<uint64_t> uid = parse_number(value.text);
+      if (!uid && names.user) uid = names.user(value.text);
+      return set(uid, "user");
+    }
+    case Subject::netns: {
+      std::optional<uint64_t> inode = parse_number(value.text);
+      if (!inode && names.netns) inode = names.netns(value.text);
+      return set(inode, "network namespace");
+    }
+    case Subject::command:
+    case Subject::unit:
+    case Subject::container:
+      predicate.text = value.text;
+      return {};
+    case Subject::autobound:
+      return {};
+  }
+  return {};
+}
+
+}  // namespace socktrace::filter
+
+namespace socktrace {
+
+Result<Filter> Filter::parse(std::span<const std::string> words, const FilterOptions& options) {
+  filter::Parser parser(filter::tokenize(words), options);
+  if (Result<void> parsed = parser.parse(); !parsed) return std::move(parsed.error());
+  Filter filter;
+  filter.root_ = std::move(parser.root);
+  filter.states_ = parser.states;
+  filter.family_ = parser.family;
+  return filter;
+}
+
+}  // namespace socktrace

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "core/log/decode.h"
+#include "core/log/record.h"
+
+namespace socktrace {
+
+// What was wrong with a log; all 0 when it is complete.
+struct LogReport {
+  uint64_t records = 0;         // delivered, unknown kinds included
+  uint64_t damaged_lines = 0;   // not readable, skipped
+  uint64_t damaged_offset = 0;  // bytes before the first of them
+  uint64_t damaged_line = 0;    // its number, from 1
+  std::string damage;           // what is wrong with it
+  uint64_t torn_bytes = 0;  // a last line without newline, skipped: the writer was killed or is still writing
+  uint64_t lost_records = 0;      // told by loss records
+  uint64_t missing_records = 0;   // gaps in seq that no loss record explains
+  uint64_t repeated_records = 0;  // seq did not grow: files in the wrong order or given twice
+  uint32_t hosts = 0;  // how often a header named another host than the one before it, counting the first
+  uint32_t boots = 0;  // likewise for boots: cookies and times start anew
+  uint32_t sessions = 0;
+
+  [[nodiscard]] bool is_damaged() const {
+    return damaged_lines > 0 || torn_bytes > 0 || missing_records > 0 || repeated_records > 0;
+  }
+};
+
+// Takes the bytes of one or more log files in pieces of any size and delivers their records in order. Damage
+// never ends the reading: it is skipped to the next line and reported.
+class LogReader {
+ public:
+  using Sink = std::function<void(LogRecord&&)>;
+
+  void feed(std::string_view bytes, const Sink& sink);
+  // The end of one file; more may follow.
+  void end_file();
+
+  [[nodiscard]] const LogReport& report() const { return report_; }
+  // As LogDecoder::clock(), at the last record delivered.
+  [[nodiscard]] const WallClock& clock() const { return decoder_.clock(); }
+
+ private:
+  void line(std::string_view text, const Sink& sink);
+  void damaged(const std::string& reason);
+  void check_header(const LogHeader& header);
+  void check_seq(const LogRecord& record);
+  void gap(uint64_t count);
+
+  LogDecoder decoder_;
+  LogReport report_;
+  std::string partial_;    // a line whose end has not come yet
+  bool too_long_ = false;  // it was given up
+  uint64_t offset_ = 0;    // of the line being read
+  uint64_t lines_ = 0;
+  uint64_t expected_seq_ = 0;   // 0: any
+  uint64_t damaged_since_ = 0;  // damaged lines after the last good one: they explain a gap
+  std::string session_;
+  std::string boot_;
+  std::string host_;
+};
+
+}  // namespace socktrace

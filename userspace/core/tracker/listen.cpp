@@ -1,0 +1,120 @@
+// listen(): candidates and results.
+#include <cerrno>
+
+#include "core/tracker/owners.h"
+#include "core/tracker/tracker.h"
+
+namespace socktrace {
+namespace {
+
+// A listen() that fails undoes CLOSE -> LISTEN within microseconds.
+constexpr uint64_t kWindow_ns = 1'000'000;
+
+}  // namespace
+
+void Tracker::on_candidate(const Hit& hit) {
+  const bool told = hit.row != nullptr && hit.row->state == State::listen;
+  if (told && hit.record.time_ns <= hit.row->changed_ns) return;  // its result came first
+  listens_[hit.key] = Candidate{hit.record, std::nullopt, false};
+}
+
+// LISTEN -> CLOSE. Returns whether it belongs to a listen() that failed, so that nothing was open to be
+// closed.
+bool Tracker::on_listen_undone(const Hit& hit) {
+  const auto at = listens_.find(hit.key);
+  if (at == listens_.end()) return false;
+  Candidate& candidate = at->second;
+  if (candidate.settled) {
+    listens_.erase(at);
+    return true;
+  }
+  if (hit.record.time_ns > candidate.record.time_ns + kWindow_ns) {
+    settle_candidate(hit.key);  // it had listened, and was shut down
+    return false;
+  }
+  candidate.undone = hit.record;  // the result, if one comes, tells the errno
+  return true;
+}
+
+void Tracker::on_listen(const Hit& hit) {
+  const auto at = listens_.find(hit.key);
+  if (hit.record.error != 0) {
+    listen_failed(hit, hit.record.error, false);
+    if (at == listens_.end()) return;
+    if (at->second.undone)
+      listens_.erase(at);
+    else
+      at->second.settled = true;
+    return;
+  }
+  if (is_over(hit)) return;
+  std::optional<Record> undone;
+  if (at != listens_.end()) {
+    undone = std::move(at->second.undone);
+    listens_.erase(at);
+  }
+  listening(hit, true);
+  // Another thread has shut it down before listen() returned.
+  if (undone) on_close({*undone, hit.key, table_.find(hit.key)});
+}
+
+void Tracker::listening(const Hit& hit, bool has_result) {
+  const bool again = hit.row != nullptr && hit.row->state == State::listen;
+  const bool late = hit.row != nullptr && hit.record.time_ns < hit.row->changed_ns;
+  if (late && !again) return;  // it was told by its announcement, and has been shut down since
+  Socket socket = current(hit);
+  if (!again) {
+    socket.opened_ns = hit.record.time_ns;
+    socket.since_is_bound = false;
+  }
+  socket.state = State::listen;
+  socket.peer = {};
+  if (has_result) socket.send_q = hit.record.backlog;
+  const bool new_backlog = again && socket.send_q != hit.row->send_q;
+  Event opened = event(again ? EventKind::tcp_state : EventKind::tcp_listen, hit.record, std::move(socket));
+  opened.previous = again ? State::listen : State::close;
+  const bool new_owner = add_owner(opened.socket, opened.process, hit.record.task.fd);
+  if (is_released(hit.key)) mark_exited(opened.socket);
+  if (!again || new_backlog || new_owner) emit(std::move(opened));
+}
+
+void Tracker::listen_failed(const Hit& hit, int32_t error, bool inferred) {
+  Socket socket = hit.record.socket;
+  socket.key = hit.key;
+  if (socket.local.port == 0) {
+    const auto candidate = listens_.find(hit.key);
+    if (candidate != listens_.end())
+      socket.local = candidate->second.record.socket.local;
+    else if (hit.row != nullptr)
+      socket.local = hit.row->local;
+  }
+  socket.state = State::close;
+  Event failed = event(EventKind::listen_failed, hit.record, std::move(socket));
+  add_owner(failed.socket, failed.process, hit.record.task.fd);
+  failed.error = error;
+  failed.error_inferred = inferred;
+  emit(std::move(failed));
+}
+
+// No result will come (io_uring, 32-bit callers, no tracepoints): what the transitions tell has to do.
+void Tracker::settle_candidate(const SocketKey& key) {
+  const auto at = listens_.find(key);
+  if (at == listens_.end()) return;
+  const Candidate candidate = std::move(at->second);
+  listens_.erase(at);
+  if (candidate.settled) return;
+  const Hit hit{candidate.record, key, table_.find(key)};
+  if (candidate.undone)
+    listen_failed(hit, EADDRINUSE, true);
+  else
+    listening(hit, false);
+}
+
+void Tracker::settle_candidate_before(const Hit& hit) {
+  const Record& record = hit.record;
+  if (record.kind == RecordKind::listen || record.kind == RecordKind::error) return;
+  if (record.kind == RecordKind::state && record.old_state == State::listen) return;
+  settle_candidate(hit.key);
+}
+
+}  // namespace socktrace

@@ -1,0 +1,71 @@
+#include "core/tracker/owners.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace socktrace {
+namespace {
+
+bool same(const Owner& a, const Owner& b) {
+  return a.process && b.process && same_process(*a.process, *b.process);
+}
+
+template <typename Same>
+bool covers(const Socket& a, const Socket& b, Same&& same) {
+  return std::all_of(b.owners.begin(), b.owners.end(), [&](const Owner& owner) {
+    return std::any_of(a.owners.begin(), a.owners.end(),
+                       [&](const Owner& other) { return same(owner, other); });
+  });
+}
+
+}  // namespace
+
+bool add_owner(Socket& socket, const ProcessRef& process, int32_t fd) {
+  if (!process) return false;
+  std::erase_if(socket.owners, [](const Owner& owner) { return owner.source == OwnerSource::inherited; });
+  const Owner added{.process = process, .fd = fd, .source = OwnerSource::call};
+  for (Owner& owner : socket.owners) {
+    if (!same(owner, added)) continue;
+    if (fd == -1 || owner.fd == fd) return false;
+    if (owner.fd != -1) continue;
+    owner.fd = fd;
+    return true;
+  }
+  socket.owners.push_back(added);
+  return true;
+}
+
+void inherit_owners(Socket& child, const Socket& listener) {
+  child.owners.clear();
+  for (const Owner& owner : listener.owners) {
+    const Owner inherited{.process = owner.process, .source = OwnerSource::inherited};
+    if (std::none_of(child.owners.begin(), child.owners.end(),
+                     [&](const Owner& o) { return same(o, inherited); }))
+      child.owners.push_back(inherited);
+  }
+}
+
+bool mark_exited(Socket& socket) {
+  bool news = false;
+  for (Owner& owner : socket.owners) news = !std::exchange(owner.exited, true) || news;
+  if (socket.owners.empty() && socket.no_owner == NoOwner::unknown) socket.no_owner = NoOwner::exited;
+  return news;
+}
+
+bool has_known_owner(const Socket& socket) {
+  return std::any_of(socket.owners.begin(), socket.owners.end(),
+                     [](const Owner& owner) { return owner.source != OwnerSource::inherited; });
+}
+
+bool same_owners(const Socket& a, const Socket& b) {
+  const auto same_descriptor = [](const Owner& x, const Owner& y) {
+    return same(x, y) && (x.fd == y.fd || x.fd == -1 || y.fd == -1);
+  };
+  return covers(a, b, same_descriptor) && covers(b, a, same_descriptor);
+}
+
+bool same_holders(const Socket& a, const Socket& b) {
+  return covers(a, b, same) && covers(b, a, same);
+}
+
+}  // namespace socktrace

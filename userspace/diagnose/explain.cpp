@@ -1,0 +1,43 @@
+#include "diagnose/explain.h"
+
+#include <algorithm>
+
+#include "diagnose/conflict.h"
+
+namespace socktrace::diagnose {
+
+BindRequest request_of(const Event& event) {
+  const Socket& socket = event.socket;
+  BindRequest request;
+  request.netns = socket.netns;
+  request.protocol = socket.protocol;
+  request.family = socket.family;
+  request.local = socket.local;
+  request.ifindex = socket.ifindex;
+  request.options = socket.options;
+  request.uid = socket.uid;
+  // A socket that has just been created belongs to the user of the process that binds it.
+  if (request.uid == UINT32_MAX && event.process) request.uid = event.process->uid;
+  request.key = socket.key;
+  request.inode = socket.inode;
+  request.is_listen = event.kind == EventKind::listen_failed;
+  // Capabilities are not traced; root has this one unless somebody took it away.
+  request.capable_net_bind = request.uid == 0 || (event.process && event.process->uid == 0);
+  request.time_ns = event.time_ns;
+  return request;
+}
+
+std::vector<Conflict> explain_failure(const Event& event, SocketSpan sockets, const HostFacts& facts) {
+  if (event.error == 0) return {};
+  return holders_of_failure(request_of(event), event.error, sockets, facts);
+}
+
+int infer_error(const Event& event, SocketSpan sockets, const HostFacts& facts) {
+  BindRequest request = request_of(event);
+  request.already_bound = !request.is_listen && std::ranges::any_of(sockets, [&](const Socket* socket) {
+    return socket->local.port != 0 && socket->key == request.key;
+  });
+  return explain(request, sockets, facts).error;
+}
+
+}  // namespace socktrace::diagnose

@@ -1,0 +1,249 @@
+#include "sink/log_file.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace socktrace::sink {
+namespace {
+
+constexpr size_t kLargeBatch = 256 << 10;    // written without waiting for flush()
+constexpr uint64_t kRetry_ns = 100'000'000;  // after an error
+constexpr uint64_t kWarnInterval_ns = 10'000'000'000;
+constexpr uint64_t kLossKeyframe_ns = 10'000'000'000;  // between keyframes that losses cause
+constexpr uint64_t kKeyframeShare = 5;                 // keyframes take at most a fifth of the bytes
+
+struct Lines {
+  uint64_t records = 0;
+  uint64_t events = 0;
+};
+
+Lines count(std::string_view lines) {
+  Lines counted;
+  while (!lines.empty()) {
+    const size_t end = lines.find('\n');
+    const std::string_view line = lines.substr(0, end);
+    ++counted.records;
+    if (line.starts_with(R"({"k":"event")") || line.starts_with(R"({"k":"conn")")) ++counted.events;
+    lines.remove_prefix(end == std::string_view::npos ? lines.size() : end + 1);
+  }
+  return counted;
+}
+
+bool is_urgent(EventKind kind) {
+  return kind == EventKind::bind_failed || kind == EventKind::listen_failed || kind == EventKind::tcp_listen;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LogFile>> LogFile::open(LogFileOptions options, LogFileHooks hooks, Moment now) {
+  Result<AppendFile> file = AppendFile::open(options.path);
+  if (!file) return std::move(file.error());
+  std::unique_ptr<LogFile> log(new LogFile(std::move(options), std::move(hooks), std::move(*file)));
+  log->begin_file("start", now);
+  log->flush(now);
+  return log;
+}
+
+LogFile::LogFile(LogFileOptions options, LogFileHooks hooks, AppendFile file)
+    : options_(std::move(options)), hooks_(std::move(hooks)), file_(std::move(file)) {
+  trimmed_bytes_ = file_.trimmed_bytes();
+}
+
+LogFile::~LogFile() = default;
+
+// When nothing but a lead is left in buffer_.
+void LogFile::begin_file(std::string_view reason, Moment now) {
+  LogHeader& header = options_.header;
+  header.realtime_ns = now.realtime_ns;
+  header.boottime_ns = now.boottime_ns;
+  if (header.t0_ns == 0 || encoder_.needs_header(now.boottime_ns)) header.t0_ns = now.boottime_ns;
+  header_pending_ = true;
+  rebuild_lead();
+  file_began_ns_ = now.boottime_ns;
+  file_began_realtime_ns_ = now.realtime_ns;
+  keyframe(reason, now);
+}
+
+void LogFile::rebuild_lead() {
+  buffer_.clear();
+  options_.header.next_seq = missing_.count > 0 ? missing_seq_ : encoder_.next_seq();
+  if (header_pending_) encoder_.header(buffer_, options_.header);
+  header_bytes_ = buffer_.size();
+  if (missing_.count > 0) encoder_.loss_at(buffer_, missing_, missing_seq_);
+  lead_bytes_ = buffer_.size();
+}
+
+// `bytes` from the front of buffer_, whole lines, are in the file.
+void LogFile::lead_written(size_t bytes) {
+  if (header_pending_ && bytes >= header_bytes_) header_pending_ = false;
+  if (missing_.count > 0 && bytes >= lead_bytes_) {
+    missing_ = {};
+    keyframe_wanted_ = true;
+    sync_now_ = true;
+  }
+}
+
+void LogFile::add(const Event& event) {
+  encoder_.event(buffer_, event);
+  sync_now_ |= is_urgent(event.kind);
+  write_if_large(event.time_ns);
+}
+
+void LogFile::add(const LogLoss& loss) {
+  encoder_.loss(buffer_, loss);
+  sync_now_ = true;
+  write_if_large(loss.time_ns);
+}
+
+void LogFile::add(const LogClock& clock) {
+  encoder_.clock(buffer_, clock);
+  write_if_large(clock.time_ns);
+}
+
+void LogFile::keyframe(std::string_view reason, Moment now) {
+  keyframe_ns_ = now.boottime_ns;
+  if (!hooks_.sockets) return;
+  const uint64_t before = file_.size() + buffer_.size();
+  uint64_t rows = 0;
+  hooks_.sockets([&](const Socket&) { ++rows; });
+  encoder_.keyframe_begin(buffer_, {now.boottime_ns, std::string(reason), rows});
+  hooks_.sockets([&](const Socket& socket) {
+    encoder_.row(buffer_, socket, now.boottime_ns);
+    write_if_large(now.boottime_ns);
+  });
+  encoder_.keyframe_end(buffer_, {now.boottime_ns, rows});
+  keyframe_bytes_ = file_.size() + buffer_.size() - before;
+  bytes_since_keyframe_ = 0;
+}
+
+void LogFile::flush(Moment now) {
+  const bool interval_over = options_.keyframe_interval_ns != 0 &&
+                             now.boottime_ns >= keyframe_ns_ + options_.keyframe_interval_ns &&
+                             bytes_since_keyframe_ >= (kKeyframeShare - 1) * keyframe_bytes_;
+  const bool after_loss = keyframe_wanted_ && now.boottime_ns >= keyframe_ns_ + kLossKeyframe_ns;
+  if (interval_over || after_loss) {
+    keyframe_wanted_ = false;
+    keyframe(interval_over ? "interval" : "loss", now);
+  }
+  write(now.boottime_ns);
+  if (encoder_.needs_header(now.boottime_ns)) begin_file("interval", now);
+  sync_if_due(now.boottime_ns);
+  if (file_.is_stdout() || last_error_ != 0) return;
+  const Rotation& rotation = options_.rotation;
+  const bool too_large = rotation.max_bytes != 0 && file_.size() >= rotation.max_bytes &&
+                         file_.size() >= kKeyframeShare * keyframe_bytes_;
+  const bool too_old = rotation.max_age_ns != 0 && now.boottime_ns >= file_began_ns_ + rotation.max_age_ns;
+  if (too_large || too_old) rotate(now);
+}
+
+void LogFile::write_if_large(uint64_t now_ns) {
+  if (buffer_.size() >= kLargeBatch) write(now_ns);
+}
+
+void LogFile::write(uint64_t now_ns) {
+  if (buffer_.empty()) return;
+  if (last_error_ != 0 && now_ns < retry_ns_) {
+    drop(0, now_ns);
+    return;
+  }
+  const AppendFile::Wrote wrote = file_.write(buffer_);
+  unsynced_ |= wrote.bytes > 0;
+  bytes_since_keyframe_ += wrote.bytes;
+  lead_written(wrote.bytes);
+  const int error_before = std::exchange(last_error_, wrote.error);
+  if (wrote.error != 0) {
+    retry_ns_ = now_ns + kRetry_ns;
+    drop(wrote.bytes, now_ns);
+    warn(now_ns, fmt::format("event log {}: {}; tracing goes on, {} events not written so far", options_.path,
+                             std::strerror(wrote.error), events_dropped_));
+    return;
+  }
+  buffer_.clear();
+  header_bytes_ = lead_bytes_ = 0;
+  if (error_before != 0)
+    warn(now_ns, fmt::format("event log {}: writing again; {} events were not written", options_.path,
+                             events_dropped_));
+}
+
+// Forgets what is in buffer_ behind its first `written` bytes, and puts the record that says so in front of
+// what comes next.
+void LogFile::drop(size_t written, uint64_t now_ns) {
+  const Lines dropped = count(std::string_view(buffer_).substr(std::max(written, lead_bytes_)));
+  if (dropped.records > 0) {
+    if (missing_.count == 0) {
+      missing_seq_ = encoder_.next_seq() - dropped.records;
+      missing_.where = "disk";
+      missing_.from_ns = now_ns;
+    }
+    missing_.count += dropped.records;
+    missing_.time_ns = missing_.to_ns = now_ns;
+    events_dropped_ += dropped.events;
+  }
+  rebuild_lead();
+}
+
+void LogFile::warn(uint64_t now_ns, const std::string& message) {
+  if (!hooks_.warn || (warned_ns_ != 0 && now_ns < warned_ns_ + kWarnInterval_ns)) return;
+  warned_ns_ = now_ns;
+  hooks_.warn(message);
+}
+
+void LogFile::sync_if_due(uint64_t now_ns) {
+  if (file_.is_stdout() || !unsynced_) return;
+  if (!sync_now_ && now_ns < synced_ns_ + options_.sync_interval_ns) return;
+  if (sync_queued_->exchange(true)) return;  // the disk is slow: one sync at a time
+  synced_ns_ = now_ns;
+  unsynced_ = sync_now_ = false;
+  syncer_.run([fd = file_.descriptor(), queued = sync_queued_] {
+    queued->store(false);
+    fdatasync(fd->get());
+  });
+}
+
+// Trailer of a file that is left in order.
+void LogFile::end_file(Moment now) {
+  encoder_.trailer(buffer_, {now.boottime_ns, encoder_.events(), events_dropped_});
+  write(now.boottime_ns);
+  if (!file_.is_stdout()) syncer_.run([fd = file_.descriptor()] { fsync(fd->get()); });
+}
+
+void LogFile::rotate(Moment now) {
+  if (!file_.is_at(options_.path)) {
+    if (Result<void> reopened = reopen(now); !reopened) warn(now.boottime_ns, reopened.error().message);
+    return;
+  }
+  const std::string rotated = rotated_path(options_.path, file_began_realtime_ns_, options_.header.segment);
+  if (Result<void> renamed = put_aside(options_.path, rotated); !renamed) {
+    warn(now.boottime_ns, renamed.error().message);
+    file_began_ns_ = now.boottime_ns;  // not again at once
+    return;
+  }
+  options_.header.previous = rotated.substr(rotated.rfind('/') + 1);
+  if (Result<void> reopened = reopen(now); !reopened) warn(now.boottime_ns, reopened.error().message);
+  compressor_.run([path = options_.path, rotation = options_.rotation] { (void)tidy(path, rotation); });
+}
+
+Result<void> LogFile::reopen(Moment now) {
+  if (file_.is_stdout() || file_.is_at(options_.path)) return {};
+  Result<AppendFile> next = AppendFile::open(options_.path);
+  if (!next) return std::move(next.error());
+  end_file(now);
+  file_ = std::move(*next);
+  ++options_.header.segment;
+  begin_file("rotate", now);
+  write(now.boottime_ns);
+  return {};
+}
+
+void LogFile::close(Moment now) {
+  write(now.boottime_ns);
+  end_file(now);
+  syncer_.wait();
+  compressor_.wait();
+}
+
+}  // namespace socktrace::sink

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/log/encode.h"
+#include "core/log/record.h"
+#include "core/result.h"
+#include "sink/append_file.h"
+#include "sink/rotation.h"
+#include "sink/worker.h"
+
+namespace socktrace::sink {
+
+// Now, on both clocks: the log file has no clock of its own.
+struct Moment {
+  uint64_t boottime_ns = 0;
+  uint64_t realtime_ns = 0;
+};
+
+struct LogFileOptions {
+  std::string path;  // "-": standard output; then nothing is rotated or synced
+  LogHeader header;  // session, host, boot, kernel, tool, filter and probes; the rest is filled in
+  Rotation rotation;
+  uint64_t sync_interval_ns = 1'000'000'000;
+  uint64_t keyframe_interval_ns = 300'000'000'000;  // 0: only at the start of each file
+};
+
+using SocketVisitor = std::function<void(const Socket&)>;
+
+struct LogFileHooks {
+  // Calls the visitor for every socket of the table; null: no keyframes.
+  std::function<void(const SocketVisitor&)> sockets;
+  // A message for people, at most one every 10 s.
+  std::function<void(const std::string&)> warn;
+};
+
+// The event log on disk: records are gathered by add() and written by flush(), one write(2) a batch.
+//
+// A failing disk never blocks or ends tracing. What could not be written is dropped and counted; the first
+// record written afterwards is the loss, where = "disk". The disk is tried again with every flush, at most
+// ten times a second. fdatasync() runs on another thread, once a second and at once after bind.failed,
+// listen.failed, tcp.listen and loss.
+class LogFile {
+ public:
+  static Result<std::unique_ptr<LogFile>> open(LogFileOptions options, LogFileHooks hooks, Moment now);
+  ~LogFile();
+
+  void add(const Event& event);
+  void add(const LogLoss& loss);
+  void add(const LogClock& clock);
+  // Writes every socket of the table between key records.
+  void keyframe(std::string_view reason, Moment now);
+  // Ends a batch: writes, rotates and syncs as it is due.
+  void flush(Moment now);
+  // SIGHUP: goes on in the file that is at the path now. On failure the old file stays in use.
+  Result<void> reopen(Moment now);
+  // Trailer, last write, fsync. Nothing may be added afterwards.
+  void close(Moment now);
+
+  [[nodiscard]] uint64_t events_written() const { return encoder_.events() - events_dropped_; }
+  [[nodiscard]] uint64_t events_dropped() const { return events_dropped_; }
+  [[nodiscard]] int last_error() const { return last_error_; }  // errno of the last write; 0: it went well
+  [[nodiscard]] uint64_t trimmed_bytes() const {
+    return trimmed_bytes_;
+  }  // of a torn line, when it was opened
+
+ private:
+  LogFile(LogFileOptions options, LogFileHooks hooks, AppendFile file);
+  void begin_file(std::string_view reason, Moment now);
+  void write(uint64_t now_ns);
+  void rebuild_lead();
+  void lead_written(size_t bytes);
+  void drop(size_t written, uint64_t now_ns);
+  void warn(uint64_t now_ns, const std::string& message);
+  void write_if_large(uint64_t now_ns);
+  void sync_if_due(uint64_t now_ns);
+  void rotate(Moment now);
+  void end_file(Moment now);
+
+  LogFileOptions options_;
+  LogFileHooks hooks_;
+  AppendFile file_;
+  LogEncoder encoder_;
+  std::string buffer_;  // whole lines that are not written yet
+  uint64_t trimmed_bytes_ = 0;
+
+  uint64_t file_began_realtime_ns_ = 0;
+  uint64_t file_began_ns_ = 0;
+  uint64_t keyframe_ns_ = 0;     // of the last keyframe
+  uint64_t keyframe_bytes_ = 0;  // its size
+  uint64_t bytes_since_keyframe_ = 0;
+
+  // What has to stand in front of everything else in the file, at the front of buffer_: the header of a new
+  // file, and the record of a loss.
+  bool header_pending_ = false;
+  size_t header_bytes_ = 0;  // of the lead
+  size_t lead_bytes_ = 0;    // header and loss
+  LogLoss missing_;          // records dropped and not yet told of in the file; count 0: none
+  uint64_t missing_seq_ = 0;
+  bool keyframe_wanted_ = false;  // after a loss
+
+  int last_error_ = 0;
+  uint64_t retry_ns_ = 0;  // not before this time after an error
+  uint64_t events_dropped_ = 0;
+  uint64_t warned_ns_ = 0;  // 0: not yet
+
+  bool unsynced_ = false;
+  bool sync_now_ = false;
+  uint64_t synced_ns_ = 0;
+  std::shared_ptr<std::atomic<bool>> sync_queued_ = std::make_shared<std::atomic<bool>>(false);
+  Worker syncer_;
+  Worker compressor_;
+};
+
+}  // namespace socktrace::sink

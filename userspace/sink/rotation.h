@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+
+namespace socktrace::sink {
+
+// When a log file is put aside, and how many of those stay.
+struct Rotation {
+  uint64_t max_bytes = 64 << 20;             // 0: never because of its size
+  uint64_t max_age_ns = 86'400'000'000'000;  // 0: never because of its age
+  uint64_t total_bytes = uint64_t{1} << 30;  // of the files put aside; the oldest go first. 0: all stay
+  bool compress = true;                      // all but the newest of them
+};
+
+// Where the file at `path` goes: beside it, "socktrace-20260920T030000Z-000012.jsonl" for "socktrace.jsonl".
+// Such names do not match a shipper's pattern for the live file.
+std::string rotated_path(const std::string& path, uint64_t began_realtime_ns, uint32_t segment);
+// Renames without ever replacing a file.
+Result<void> put_aside(const std::string& path, const std::string& rotated);
+
+struct RotatedFile {
+  std::string name;  // without directory
+  uint64_t bytes = 0;
+  bool compressed = false;
+
+  bool operator==(const RotatedFile&) const = default;
+};
+// The files that were put aside for `path`, oldest first.
+Result<std::vector<RotatedFile>> rotated_files(const std::string& path);
+
+// Compresses and deletes as `rotation` asks. Slow; for a Worker.
+Result<void> tidy(const std::string& path, const Rotation& rotation);
+
+}  // namespace socktrace::sink

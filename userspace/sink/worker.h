@@ -1,0 +1,36 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace socktrace::sink {
+
+// Runs jobs one after the other on a thread of its own, which begins with the first job: for what may block
+// on a disk, so that events go on being taken from the kernel. The destructor waits for the jobs that were
+// given.
+class Worker {
+ public:
+  Worker() = default;
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker();
+
+  void run(std::function<void()> job);
+  // Returns when every job given so far is done.
+  void wait();
+
+ private:
+  void loop();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> jobs_;
+  bool busy_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace socktrace::sink
