@@ -4,7 +4,6 @@
 
 #include <fstream>
 #include <memory>
-#include <optional>
 
 #include "cli/exit_code.h"
 #include "core/ss/columns.h"
@@ -197,9 +196,7 @@ std::unique_ptr<Printer> printer_for(const Plan& plan, const SsEdges& edges) {
 class Run {
  public:
   Run(const Plan& plan, const SsEdges& edges)
-      : plan_(plan), edges_(edges), printer_(printer_for(plan, edges)) {
-    if (!plan.sort.empty()) sorted_.emplace(plan.sort);
-  }
+      : plan_(plan), edges_(edges), printer_(printer_for(plan, edges)), sorted_(plan.sort) {}
 
   Result<void> dump_current_netns() {
     const ss::Selection& selection = plan_.options.selection;
@@ -222,27 +219,29 @@ class Run {
 
   // The exit code.
   int finish() {
-    if (sorted_) sorted_->for_each([this](const diag::Row& row) { return printer_->add(row); });
+    if (sorting()) sorted_.for_each([this](const diag::Row& row) { return printer_->add(row); });
     printer_->finish();
     return found_ ? kOk : kNothingFound;
   }
 
  private:
+  [[nodiscard]] bool sorting() const { return !plan_.sort.empty(); }
+
   bool take(diag::Row&& row) {
     if (edges_.matches_owners) edges_.add_owners(row.socket);
     if (edges_.matches && !edges_.matches(row.socket)) return true;
     if (plan_.owners && !edges_.matches_owners) edges_.add_owners(row.socket);
     if (!plan_.owners) row.socket.owners.clear();
     found_ = true;
-    if (!sorted_) return printer_->add(row);
-    sorted_->add(std::move(row));
+    if (!sorting()) return printer_->add(row);
+    sorted_.add(std::move(row));
     return true;
   }
 
   const Plan& plan_;
   const SsEdges& edges_;
   std::unique_ptr<Printer> printer_;
-  std::optional<ss::SortedRows> sorted_;
+  ss::SortedRows sorted_;  // used when there are keys to sort by
   bool found_ = false;
 };
 
