@@ -11,6 +11,8 @@
  */
 #pragma once
 
+/* clang-format off: the comments stand in columns */
+
 #ifndef __VMLINUX_H__
 #include <linux/types.h>
 #endif

@@ -6,8 +6,8 @@ namespace socktrace::ss {
 namespace {
 
 using diag::bit;
-using ss::bit;
 using diag::Table;
+using ss::bit;
 
 TEST(SsSelection, NothingChosenIsEveryTableConnected) {
   const Selection selection = SelectionBuilder().finish();

@@ -58,7 +58,7 @@ std::optional<uint32_t> device(std::string_view name) {
 
 // The id of a cgroup is the inode number of its directory.
 std::optional<uint64_t> cgroup(std::string_view path) {
-  struct stat status{};
+  struct stat status {};
   if (path.starts_with('/') && ::stat(std::string(path).c_str(), &status) == 0) return status.st_ino;
   const Result<std::vector<sys::Mount>> mounts = sys::read_mounts();
   if (!mounts) return std::nullopt;
@@ -74,7 +74,7 @@ std::optional<uint32_t> user(std::string_view name) {
 }
 
 std::optional<uint32_t> netns(std::string_view name) {
-  struct stat status{};
+  struct stat status {};
   if (::stat(("/run/netns/" + std::string(name)).c_str(), &status) != 0) return std::nullopt;
   return static_cast<uint32_t>(status.st_ino);
 }
@@ -82,7 +82,9 @@ std::optional<uint32_t> netns(std::string_view name) {
 }  // namespace
 
 FilterOptions system_filter_options(Family family) {
-  return {{.service = service, .host = host, .device = device, .cgroup = cgroup, .user = user, .netns = netns}, family};
+  return {
+      {.service = service, .host = host, .device = device, .cgroup = cgroup, .user = user, .netns = netns},
+      family};
 }
 
 }  // namespace socktrace::cli

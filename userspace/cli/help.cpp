@@ -2,7 +2,9 @@
 
 namespace socktrace::cli {
 
-std::string_view version_text() { return "socktrace " SOCKTRACE_VERSION "\n"; }
+std::string_view version_text() {
+  return "socktrace " SOCKTRACE_VERSION "\n";
+}
 
 std::string_view help_text() {
   return R"(socktrace: which sockets exist, who owns them, what just happened to them

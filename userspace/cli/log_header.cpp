@@ -36,7 +36,8 @@ LogHeader make_log_header(const std::string& filter, const std::vector<probe::Ho
   header.boottime_ns = sys::boottime_ns();
   header.realtime_ns = sys::measure_wall_clock().realtime_ns(header.boottime_ns);
   header.t0_ns = header.boottime_ns;
-  for (const probe::Hook& hook : hooks) header.probes.emplace_back(hook.name, hook.attached ? "ok" : hook.error);
+  for (const probe::Hook& hook : hooks)
+    header.probes.emplace_back(hook.name, hook.attached ? "ok" : hook.error);
   return header;
 }
 

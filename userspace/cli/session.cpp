@@ -74,8 +74,8 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   Result<source::Live> attached = source::Live::attach(live);
   if (!attached) return std::move(attached.error());
 
-  std::unique_ptr<Session> session(
-      new Session(options, std::move(*selection), std::move(*signals), std::move(*attached), std::move(*procfs), *netns));
+  std::unique_ptr<Session> session(new Session(options, std::move(*selection), std::move(*signals),
+                                               std::move(*attached), std::move(*procfs), *netns));
   if (!cgroup) session->no_cgroup_ = cgroup.error().message;
   if (Result<void> ready = session->begin(); !ready) return std::move(ready.error());
   return session;
@@ -111,7 +111,9 @@ Result<void> Session::open_logs() {
 Result<void> Session::begin() {
   const Result<sys::ColorMode> color = sys::parse_color_mode(options_.color);
   if (!color) return Error(color.error());
-  style_ = {.utc = options_.utc, .color = sys::use_color(*color, sys::color_inputs(STDOUT_FILENO)), .own_netns = netns_};
+  style_ = {.utc = options_.utc,
+            .color = sys::use_color(*color, sys::color_inputs(STDOUT_FILENO)),
+            .own_netns = netns_};
 
   Result<ReconcileCounts> counts = compare_with_kernel(false);
   if (!counts) return std::move(counts.error());
@@ -144,8 +146,10 @@ Result<ReconcileCounts> Session::compare_with_kernel(bool resync) {
   });
   if (!dumped) return std::move(dumped.error());
 
-  Result<source::OwnerMap> owners = source::owners_from(
-      [this](const std::function<void(const st_open_socket&)>& sink) { return live_.tracer().for_each_open_socket(sink); });
+  Result<source::OwnerMap> owners =
+      source::owners_from([this](const std::function<void(const st_open_socket&)>& sink) {
+        return live_.tracer().for_each_open_socket(sink);
+      });
   if (!owners) {
     Result<sys::Procfs> procfs = sys::Procfs::open();
     if (!procfs) return std::move(procfs.error());
@@ -191,11 +195,14 @@ void Session::on_event(Event&& event) {
     sink::append_event_line(output_.buffer(), event, clock_, style_);
 }
 
-void Session::say(std::string_view message) const { std::fprintf(stderr, "socktrace: %.*s\n", static_cast<int>(message.size()), message.data()); }
+void Session::say(std::string_view message) const {
+  std::fprintf(stderr, "socktrace: %.*s\n", static_cast<int>(message.size()), message.data());
+}
 
 void Session::say_ready() const {
   const std::vector<probe::Hook>& hooks = live_.tracer().hooks();
-  const auto attached = std::count_if(hooks.begin(), hooks.end(), [](const probe::Hook& hook) { return hook.attached; });
+  const auto attached =
+      std::count_if(hooks.begin(), hooks.end(), [](const probe::Hook& hook) { return hook.attached; });
   std::string message = fmt::format("ready: {} of {} hooks", attached, hooks.size());
   const std::vector<std::string> costs = live_.costs();
   for (size_t i = 0; i < costs.size(); ++i) message += (i == 0 ? "; off: " : ", ") + costs[i];
@@ -204,29 +211,35 @@ void Session::say_ready() const {
   if (!options_.verbose) return;
   for (const probe::Hook& hook : hooks)
     say(hook.attached ? fmt::format("hook {}: attached", hook.name)
-                      : fmt::format("hook {}: off: {}; {}", hook.name, hook.error.empty() ? "not asked for" : hook.error, hook.cost));
+                      : fmt::format("hook {}: off: {}; {}", hook.name,
+                                    hook.error.empty() ? "not asked for" : hook.error, hook.cost));
 }
 
 size_t Session::print_table() {
-  const std::vector<const Socket*> rows = ordered_rows(table_, [this](const Socket& row) { return selection_.lists(row); });
+  const std::vector<const Socket*> rows =
+      ordered_rows(table_, [this](const Socket& row) { return selection_.lists(row); });
   append_table(output_.buffer(), rows, names_,
                {.header = !options_.no_header,
                 .numeric = !options_.names,
-                .width = static_cast<uint32_t>(sys::is_terminal(STDOUT_FILENO) ? sys::terminal_width(STDOUT_FILENO).value_or(0) : 0)});
+                .width = static_cast<uint32_t>(
+                    sys::is_terminal(STDOUT_FILENO) ? sys::terminal_width(STDOUT_FILENO).value_or(0) : 0)});
   return rows.size();
 }
 
 Result<void> Session::table_on_demand() {
   Result<ReconcileCounts> counts = compare_with_kernel(true);
   if (!counts) return std::move(counts.error());
-  if (Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); }); !released) return released;
+  if (Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); });
+      !released)
+    return released;
   const sink::Moment moment = now();
   if (log_) log_->keyframe("request", moment);
   if (json_) json_->keyframe("request", moment);
   const size_t listed = json_ ? table_.size() : print_table();
   if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
-  say(fmt::format("{} of {} sockets listed; compared with the kernel: {} missing, {} ghosts, {} wrong", listed,
-                  table_.size(), counts->missing, counts->ghosts, counts->wrong_state + counts->wrong_owner));
+  say(fmt::format("{} of {} sockets listed; compared with the kernel: {} missing, {} ghosts, {} wrong",
+                  listed, table_.size(), counts->missing, counts->ghosts,
+                  counts->wrong_state + counts->wrong_owner));
   return {};
 }
 

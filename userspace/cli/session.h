@@ -31,8 +31,8 @@ class Session {
   Result<int> run();
 
  private:
-  Session(const TraceOptions& options, Selection selection, sys::Signals signals, source::Live live, sys::Procfs procfs,
-          uint32_t netns);
+  Session(const TraceOptions& options, Selection selection, sys::Signals signals, source::Live live,
+          sys::Procfs procfs, uint32_t netns);
 
   Result<void> open_logs();
   Result<void> begin();
@@ -65,7 +65,7 @@ class Session {
   Output output_;
   std::unique_ptr<sink::LogFile> log_;   // --log
   std::unique_ptr<sink::LogFile> json_;  // --json: standard output as a log
-  bool started_ = false;  // events of the first snapshot are the table, not news
+  bool started_ = false;                 // events of the first snapshot are the table, not news
   uint64_t events_ = 0;
   uint64_t lost_ = 0;
 };

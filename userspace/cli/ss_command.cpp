@@ -111,7 +111,8 @@ uint32_t terminal_width() {
 
 // The family when -4, -x, -f … leave one: then `src` takes its addresses without a prefix.
 Family only_family(ss::FamilySet families) {
-  for (const Family family : {Family::inet, Family::inet6, Family::unix, Family::packet, Family::netlink, Family::vsock})
+  for (const Family family :
+       {Family::inet, Family::inet6, Family::unix, Family::packet, Family::netlink, Family::vsock})
     if (families == ss::bit(family)) return family;
   return Family::unspecified;
 }
@@ -133,7 +134,8 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
   if (command->version) return print(version_text());
   ss::Options& options = command->options;
 
-  Result<Filter> filter = Filter::parse(options.filter, system_filter_options(only_family(options.selection.families)));
+  Result<Filter> filter =
+      Filter::parse(options.filter, system_filter_options(only_family(options.selection.families)));
   if (!filter) return std::move(filter.error());
   if (filter->family()) options.selection.families = ss::bit(*filter->family());
   const std::vector<std::byte> bytecode = filter->bytecode().value_or(std::vector<std::byte>{});

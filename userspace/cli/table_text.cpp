@@ -26,8 +26,8 @@ diag::Table table_of(const Socket& socket) {
 }
 
 auto order(const Socket& socket) {
-  return std::tuple(table_of(socket), socket.family, socket.state != State::listen, socket.local.port, socket.local.address,
-                    socket.peer.port, socket.peer.address, socket.key.cookie);
+  return std::tuple(table_of(socket), socket.family, socket.state != State::listen, socket.local.port,
+                    socket.local.address, socket.peer.port, socket.peer.address, socket.key.cookie);
 }
 
 // Never blank: who had the socket last, or why nobody is known.

@@ -20,6 +20,7 @@ struct TableStyle {
 
 // The rows as `ss -p` prints them; without users, `last:(name[pid])` tells who had the socket, or `?kernel`, `?permission` …
 // why nobody is known.
-void append_table(std::string& out, const std::vector<const Socket*>& rows, const ss::Names& names, const TableStyle& style);
+void append_table(std::string& out, const std::vector<const Socket*>& rows, const ss::Names& names,
+                  const TableStyle& style);
 
 }  // namespace socktrace::cli

@@ -64,7 +64,8 @@ Result<TraceOptions> parse_trace_options(std::span<const std::string> words) {
 
   if (!duration.empty()) {
     const Result<uint64_t> parsed = parse_duration(duration);
-    if (!parsed || *parsed == 0) return usage("--for: not a duration: " + duration + " (write 10s, 5m or 1h30m)");
+    if (!parsed || *parsed == 0)
+      return usage("--for: not a duration: " + duration + " (write 10s, 5m or 1h30m)");
     options.duration_ns = *parsed;
   }
   constexpr uint64_t kPage = 4096;

@@ -43,7 +43,9 @@ struct TraceOptions {
   bool version = false;
 
   // Whether the command line selects sockets at all.
-  [[nodiscard]] bool selects() const { return listening || all || tcp || udp || raw || unix_sockets || ipv4 || ipv6; }
+  [[nodiscard]] bool selects() const {
+    return listening || all || tcp || udp || raw || unix_sockets || ipv4 || ipv6;
+  }
 };
 
 // ErrorKind::usage names the wrong word and points to --help.

@@ -42,7 +42,8 @@ Result<void> Live::release(const std::function<void(const Record&)>& on_record) 
 std::vector<std::string> Live::costs() const {
   std::vector<std::string> costs;
   for (const probe::Hook& hook : tracer_.hooks())
-    if (!hook.attached && std::find(costs.begin(), costs.end(), hook.cost) == costs.end()) costs.push_back(hook.cost);
+    if (!hook.attached && std::find(costs.begin(), costs.end(), hook.cost) == costs.end())
+      costs.push_back(hook.cost);
   return costs;
 }
 

@@ -34,8 +34,8 @@ enum class Compare : uint8_t { equal, not_equal, at_least, at_most, greater, les
 struct HostCondition {
   Family family = Family::unspecified;  // unspecified: any
   AddressBytes address{};
-  uint8_t prefix_length = 0;  // 0: any address of the family
-  int32_t port = -1;          // -1: any. netlink: port id, vsock: port
+  uint8_t prefix_length = 0;   // 0: any address of the family
+  int32_t port = -1;           // -1: any. netlink: port id, vsock: port
   uint32_t node = UINT32_MAX;  // vsock context id, netlink and packet protocol; UINT32_MAX: any
   uint32_t ifindex = 0;        // packet: device; 0: any
   std::string pattern;         // unix: glob
@@ -54,7 +54,7 @@ struct Node {
   enum class Kind : uint8_t { predicate, both, either, negation };
   Kind kind = Kind::predicate;
   Predicate predicate;
-  std::unique_ptr<Node> left;   // also the operand of a negation
+  std::unique_ptr<Node> left;  // also the operand of a negation
   std::unique_ptr<Node> right;
 };
 

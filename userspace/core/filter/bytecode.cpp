@@ -43,9 +43,13 @@ Program join(Program a, const Program& b) {
   return a;
 }
 
-Program negation(Program operand) { return join(std::move(operand), jump(2 * kReject)); }
+Program negation(Program operand) {
+  return join(std::move(operand), jump(2 * kReject));
+}
 
-Program either(Program a, const Program& b) { return join(join(std::move(a), jump(b.size() + kReject)), b); }
+Program either(Program a, const Program& b) {
+  return join(join(std::move(a), jump(b.size() + kReject)), b);
+}
 
 // The rejections of `a` have to pass over `b` as well.
 Program both(Program a, const Program& b) {
@@ -91,11 +95,16 @@ Program ports(const Predicate& predicate) {
   const uint8_t ge = source ? INET_DIAG_BC_S_GE : INET_DIAG_BC_D_GE;
   const uint8_t le = source ? INET_DIAG_BC_S_LE : INET_DIAG_BC_D_LE;
   switch (predicate.compare) {
-    case Compare::at_least: return port_range(ge, port);
-    case Compare::at_most: return port_range(le, port);
-    case Compare::greater: return negation(port_range(le, port));
-    case Compare::less: return negation(port_range(ge, port));
-    default: break;
+    case Compare::at_least:
+      return port_range(ge, port);
+    case Compare::at_most:
+      return port_range(le, port);
+    case Compare::greater:
+      return negation(port_range(le, port));
+    case Compare::less:
+      return negation(port_range(ge, port));
+    default:
+      break;
   }
   HostCondition condition;
   condition.port = port;
@@ -112,9 +121,11 @@ std::optional<Program> compile_predicate(const Predicate& predicate) {
     case Subject::destination: {
       std::optional<Program> program;
       for (const HostCondition& condition : predicate.hosts) {
-        if (condition.family != Family::inet && condition.family != Family::inet6 && condition.family != Family::unspecified)
+        if (condition.family != Family::inet && condition.family != Family::inet6 &&
+            condition.family != Family::unspecified)
           return std::nullopt;
-        Program one = host(predicate.subject == Subject::source ? INET_DIAG_BC_S_COND : INET_DIAG_BC_D_COND, condition);
+        Program one =
+            host(predicate.subject == Subject::source ? INET_DIAG_BC_S_COND : INET_DIAG_BC_D_COND, condition);
         program = program ? either(std::move(*program), one) : std::move(one);
       }
       return program;
@@ -123,7 +134,8 @@ std::optional<Program> compile_predicate(const Predicate& predicate) {
       // Whether bind() chose the port is known to the kernel alone; matches() adds the port range. Under a negation too: ss
       // then wants neither to hold.
       Program program;
-      append(program, operation(INET_DIAG_BC_AUTO, sizeof(inet_diag_bc_op), sizeof(inet_diag_bc_op) + kReject));
+      append(program,
+             operation(INET_DIAG_BC_AUTO, sizeof(inet_diag_bc_op), sizeof(inet_diag_bc_op) + kReject));
       return program;
     }
     default:

@@ -21,11 +21,12 @@ namespace socktrace {
 // Where names in a filter are looked up. A function that is absent finds nothing.
 struct FilterNames {
   std::function<std::optional<uint16_t>(std::string_view service)> service;
-  std::function<std::vector<filter::HostCondition>(std::string_view name, Family)> host;  // addresses of a host name
-  std::function<std::optional<uint32_t>(std::string_view name)> device;                   // ifindex
-  std::function<std::optional<uint64_t>(std::string_view path)> cgroup;                   // id
-  std::function<std::optional<uint32_t>(std::string_view name)> user;                     // uid
-  std::function<std::optional<uint32_t>(std::string_view name)> netns;                    // inode number
+  std::function<std::vector<filter::HostCondition>(std::string_view name, Family)>
+      host;                                                              // addresses of a host name
+  std::function<std::optional<uint32_t>(std::string_view name)> device;  // ifindex
+  std::function<std::optional<uint64_t>(std::string_view path)> cgroup;  // id
+  std::function<std::optional<uint32_t>(std::string_view name)> user;    // uid
+  std::function<std::optional<uint32_t>(std::string_view name)> netns;   // inode number
 };
 
 struct FilterOptions {

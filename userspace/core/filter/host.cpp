@@ -11,7 +11,9 @@
 namespace socktrace::filter {
 namespace {
 
-Error usage(std::string message) { return {"filter: " + std::move(message), ErrorKind::usage}; }
+Error usage(std::string message) {
+  return {"filter: " + std::move(message), ErrorKind::usage};
+}
 
 struct FamilyPrefix {
   std::string_view text;
@@ -23,7 +25,9 @@ constexpr std::array kPrefixes = {
     FamilyPrefix{"netlink:", Family::netlink}, FamilyPrefix{"vsock:", Family::vsock},
 };
 
-bool is_any(std::string_view text) { return text.empty() || text == "*" || text == "any" || text == "default" || text == "all"; }
+bool is_any(std::string_view text) {
+  return text.empty() || text == "*" || text == "any" || text == "default" || text == "all";
+}
 
 // "10", "10.1", "10.1.2.3": missing bytes are 0. False when it is no such address.
 bool parse_ipv4(std::string_view text, AddressBytes& address) {
@@ -31,7 +35,8 @@ bool parse_ipv4(std::string_view text, AddressBytes& address) {
   while (count < 4) {
     const size_t dot = text.find('.');
     const std::string part(text.substr(0, dot));
-    if (part.empty() || part.size() > 3 || part.find_first_not_of("0123456789") != std::string::npos) return false;
+    if (part.empty() || part.size() > 3 || part.find_first_not_of("0123456789") != std::string::npos)
+      return false;
     const int value = std::atoi(part.c_str());
     if (value > 255) return false;
     address[count++] = static_cast<uint8_t>(value);
@@ -49,7 +54,8 @@ std::optional<uint8_t> parse_prefix_length(std::string_view text, Family family)
     return static_cast<uint8_t>(*number);
   }
   AddressBytes mask{};
-  if (family == Family::inet ? !parse_ipv4(text, mask) : inet_pton(AF_INET6, std::string(text).c_str(), mask.data()) != 1)
+  if (family == Family::inet ? !parse_ipv4(text, mask)
+                             : inet_pton(AF_INET6, std::string(text).c_str(), mask.data()) != 1)
     return std::nullopt;
   uint8_t length = 0;
   while (length < widest && (mask[length / 8] & (0x80 >> (length % 8)))) ++length;
@@ -101,7 +107,8 @@ std::optional<AddressAndPort> split(std::string_view text) {
   const size_t last = text.rfind(':');
   if (last == std::string_view::npos) return AddressAndPort{.address = text, .port = {}};
   // fe80::/10 has colons of its own; 10.0.0.0/8:80 has one for the port
-  if (slash != std::string_view::npos && first != last && last < slash) return AddressAndPort{.address = text, .port = {}};
+  if (slash != std::string_view::npos && first != last && last < slash)
+    return AddressAndPort{.address = text, .port = {}};
   return AddressAndPort{.address = text.substr(0, last), .port = text.substr(last + 1), .has_port = true};
 }
 
@@ -119,12 +126,15 @@ Result<ParsedHost> parse_inet(std::string_view text, Family family, const Filter
     HostCondition any;
     any.family = family;
     parsed.conditions.push_back(any);
-  } else if (std::optional<HostCondition> host = parse_address(parts->address, parts->bracketed ? Family::inet6 : family)) {
+  } else if (std::optional<HostCondition> host =
+                 parse_address(parts->address, parts->bracketed ? Family::inet6 : family)) {
     parsed.conditions.push_back(*host);
-  } else if (!parts->bracketed && options.names.host && parts->address.find_first_of("=<>!()/") == std::string_view::npos) {
+  } else if (!parts->bracketed && options.names.host &&
+             parts->address.find_first_of("=<>!()/") == std::string_view::npos) {
     parsed.conditions = options.names.host(parts->address, family);
   }
-  if (parsed.conditions.empty()) return usage("`" + std::string(text) + "` is no address, and no host has that name");
+  if (parsed.conditions.empty())
+    return usage("`" + std::string(text) + "` is no address, and no host has that name");
   for (HostCondition& host : parsed.conditions) host.port = port;
   return parsed;
 }
@@ -148,7 +158,8 @@ Result<ParsedHost> parse_pair(std::string_view text, Family family, const Filter
     const std::string_view second = text.substr(colon + 1);
     std::optional<uint64_t> number = second == "kernel" ? 0 : parse_number(second);
     if (family == Family::packet) {
-      const std::optional<uint32_t> device = options.names.device ? options.names.device(second) : std::nullopt;
+      const std::optional<uint32_t> device =
+          options.names.device ? options.names.device(second) : std::nullopt;
       if (!device && !number) return usage("no interface is called `" + std::string(second) + "`");
       host.ifindex = device ? *device : static_cast<uint32_t>(*number);
     } else {
@@ -177,7 +188,8 @@ Result<uint16_t> parse_port(std::string_view text, const FilterOptions& options)
     return static_cast<uint16_t>(*number);
   }
   const std::optional<uint16_t> known = options.names.service ? options.names.service(port) : std::nullopt;
-  if (!known) return usage("`" + std::string(text) + "` is no port and no service is called so (/etc/services)");
+  if (!known)
+    return usage("`" + std::string(text) + "` is no port and no service is called so (/etc/services)");
   return *known;
 }
 
@@ -192,7 +204,8 @@ Result<ParsedHost> parse_host(std::string_view text, const FilterOptions& option
     break;
   }
   Result<ParsedHost> parsed = ParsedHost{};
-  if (family == Family::unix || (family == Family::unspecified && (text.starts_with('/') || text.starts_with('@')))) {
+  if (family == Family::unix ||
+      (family == Family::unspecified && (text.starts_with('/') || text.starts_with('@')))) {
     HostCondition host;
     host.family = Family::unix;
     host.pattern = text;

@@ -13,15 +13,15 @@ struct Spelling {
 };
 
 constexpr std::array kSpellings = {
-    Spelling{"(", Token::open},       Spelling{")", Token::close},      Spelling{"!", Token::negation},
-    Spelling{"not", Token::negation}, Spelling{"&", Token::both},       Spelling{"&&", Token::both},
-    Spelling{"and", Token::both},     Spelling{"|", Token::either},     Spelling{"||", Token::either},
-    Spelling{"or", Token::either},    Spelling{"=", Token::equal},      Spelling{"==", Token::equal},
-    Spelling{"eq", Token::equal},     Spelling{"!=", Token::not_equal}, Spelling{"ne", Token::not_equal},
-    Spelling{"neq", Token::not_equal}, Spelling{">=", Token::at_least}, Spelling{"ge", Token::at_least},
-    Spelling{"geq", Token::at_least}, Spelling{"<=", Token::at_most},   Spelling{"le", Token::at_most},
-    Spelling{"leq", Token::at_most},  Spelling{">", Token::greater},    Spelling{"gt", Token::greater},
-    Spelling{"<", Token::less},       Spelling{"lt", Token::less},
+    Spelling{"(", Token::open},        Spelling{")", Token::close},      Spelling{"!", Token::negation},
+    Spelling{"not", Token::negation},  Spelling{"&", Token::both},       Spelling{"&&", Token::both},
+    Spelling{"and", Token::both},      Spelling{"|", Token::either},     Spelling{"||", Token::either},
+    Spelling{"or", Token::either},     Spelling{"=", Token::equal},      Spelling{"==", Token::equal},
+    Spelling{"eq", Token::equal},      Spelling{"!=", Token::not_equal}, Spelling{"ne", Token::not_equal},
+    Spelling{"neq", Token::not_equal}, Spelling{">=", Token::at_least},  Spelling{"ge", Token::at_least},
+    Spelling{"geq", Token::at_least},  Spelling{"<=", Token::at_most},   Spelling{"le", Token::at_most},
+    Spelling{"leq", Token::at_most},   Spelling{">", Token::greater},    Spelling{"gt", Token::greater},
+    Spelling{"<", Token::less},        Spelling{"lt", Token::less},
 };
 
 Token classify(std::string_view text) {

@@ -38,7 +38,9 @@ bool matches_inet(const HostCondition& host, const Socket& socket, const Endpoin
 bool matches_host(const HostCondition& host, const Socket& socket, bool source) {
   static const SocketDetails kNone;
   const SocketDetails& details = socket.details ? *socket.details : kNone;
-  const auto matches_number = [](uint32_t wanted, uint32_t number) { return wanted == UINT32_MAX || wanted == number; };
+  const auto matches_number = [](uint32_t wanted, uint32_t number) {
+    return wanted == UINT32_MAX || wanted == number;
+  };
   switch (socket.family) {
     case Family::inet:
     case Family::inet6:
@@ -52,7 +54,8 @@ bool matches_host(const HostCondition& host, const Socket& socket, bool source) 
       return host.family == Family::packet && source && matches_number(host.node, socket.protocol) &&
              (host.ifindex == 0 || host.ifindex == socket.ifindex);
     case Family::vsock:
-      return host.family == Family::vsock && matches_number(host.node, source ? details.node : details.peer_node) &&
+      return host.family == Family::vsock &&
+             matches_number(host.node, source ? details.node : details.peer_node) &&
              matches_number(static_cast<uint32_t>(host.port), source ? details.port : details.peer_port);
     default:
       return false;
@@ -61,12 +64,18 @@ bool matches_host(const HostCondition& host, const Socket& socket, bool source) 
 
 bool compare(uint64_t value, Compare how, uint64_t with) {
   switch (how) {
-    case Compare::equal: return value == with;
-    case Compare::not_equal: return value != with;
-    case Compare::at_least: return value >= with;
-    case Compare::at_most: return value <= with;
-    case Compare::greater: return value > with;
-    case Compare::less: return value < with;
+    case Compare::equal:
+      return value == with;
+    case Compare::not_equal:
+      return value != with;
+    case Compare::at_least:
+      return value >= with;
+    case Compare::at_most:
+      return value <= with;
+    case Compare::greater:
+      return value > with;
+    case Compare::less:
+      return value < with;
   }
   return false;
 }
@@ -82,12 +91,13 @@ bool is_autobound(const Socket& socket, const MatchContext& context) {
   switch (socket.family) {
     case Family::inet:
     case Family::inet6:
-      return !(socket.options.known && socket.options.port_locked) && socket.local.port >= context.first_local_port &&
-             socket.local.port <= context.last_local_port;
+      return !(socket.options.known && socket.options.port_locked) &&
+             socket.local.port >= context.first_local_port && socket.local.port <= context.last_local_port;
     case Family::unix: {
       if (!socket.details || socket.details->name.empty()) return true;
       const std::string& name = socket.details->name;
-      return name.size() == 6 && name[0] == '@' && name.find_first_not_of("0123456789abcdef", 1) == std::string::npos;
+      return name.size() == 6 && name[0] == '@' &&
+             name.find_first_not_of("0123456789abcdef", 1) == std::string::npos;
     }
     case Family::netlink:
       return static_cast<int32_t>(port) < 0;
@@ -181,6 +191,8 @@ bool Filter::matches(const Socket& socket, const MatchContext& context) const {
   return !root_ || matches_node(*root_, socket, context);
 }
 
-bool Filter::needs_owners() const { return root_ && asks_for_owners(*root_); }
+bool Filter::needs_owners() const {
+  return root_ && asks_for_owners(*root_);
+}
 
 }  // namespace socktrace

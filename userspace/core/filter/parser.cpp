@@ -36,9 +36,13 @@ constexpr std::array kWords = {
     Word{"netns", Subject::netns, true, false, true, "a network namespace"},
 };
 
-Error usage(std::string message) { return {"filter: " + std::move(message), ErrorKind::usage}; }
+Error usage(std::string message) {
+  return {"filter: " + std::move(message), ErrorKind::usage};
+}
 
-std::string shown(const Lexeme& lexeme) { return lexeme.token == Token::end ? "the end" : "`" + lexeme.text + "`"; }
+std::string shown(const Lexeme& lexeme) {
+  return lexeme.token == Token::end ? "the end" : "`" + lexeme.text + "`";
+}
 
 const Word* find_word(const std::string& text) {
   for (const Word& word : kWords)
@@ -48,20 +52,29 @@ const Word* find_word(const std::string& text) {
 
 Error unknown_word(const Lexeme& lexeme) {
   std::string message = "expected a condition (src, dst, sport, dport, state …), got " + shown(lexeme);
-  if (lexeme.text.find_first_of("=<>!()&|") != std::string::npos) message += "; operators and parentheses stand between blanks: ( sport = :22 )";
-  if (lexeme.text == "state" || lexeme.text == "exclude" || lexeme.text == "excl") message += "; states come before every other condition";
+  if (lexeme.text.find_first_of("=<>!()&|") != std::string::npos)
+    message += "; operators and parentheses stand between blanks: ( sport = :22 )";
+  if (lexeme.text == "state" || lexeme.text == "exclude" || lexeme.text == "excl")
+    message += "; states come before every other condition";
   return usage(message);
 }
 
 std::optional<Compare> comparison(Token token) {
   switch (token) {
-    case Token::equal: return Compare::equal;
-    case Token::not_equal: return Compare::not_equal;
-    case Token::at_least: return Compare::at_least;
-    case Token::at_most: return Compare::at_most;
-    case Token::greater: return Compare::greater;
-    case Token::less: return Compare::less;
-    default: return std::nullopt;
+    case Token::equal:
+      return Compare::equal;
+    case Token::not_equal:
+      return Compare::not_equal;
+    case Token::at_least:
+      return Compare::at_least;
+    case Token::at_most:
+      return Compare::at_most;
+    case Token::greater:
+      return Compare::greater;
+    case Token::less:
+      return Compare::less;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -92,11 +105,14 @@ Result<void> Parser::parse() {
 }
 
 Result<void> Parser::parse_states() {
-  while (peek().token == Token::word && (peek().text == "state" || peek().text == "exclude" || peek().text == "excl")) {
+  while (peek().token == Token::word &&
+         (peek().text == "state" || peek().text == "exclude" || peek().text == "excl")) {
     const bool exclude = take().text != "state";
     const Lexeme name = take();
     const std::optional<StateMask> named = ss::states_from_name(name.text);
-    if (!named) return usage("no state is called " + shown(name) + "; try established, listening, time-wait, connected or all");
+    if (!named)
+      return usage("no state is called " + shown(name) +
+                   "; try established, listening, time-wait, connected or all");
     if (exclude)
       states = states.value_or(ss::kAllStates) & ~*named;
     else
@@ -113,7 +129,8 @@ Parser::NodeResult Parser::parse_list(int depth) {
     if (token == Token::both || token == Token::either) take();
     NodeResult right = parse_unary(depth);
     if (!right) return right;
-    left = make(token == Token::either ? Node::Kind::either : Node::Kind::both, std::move(*left), std::move(*right));
+    left = make(token == Token::either ? Node::Kind::either : Node::Kind::both, std::move(*left),
+                std::move(*right));
   }
   return left;
 }
@@ -154,7 +171,8 @@ Parser::NodeResult Parser::parse_predicate() {
   }
   const Lexeme value = take();
   if (value.token != Token::word || find_word(value.text) != nullptr)
-    return usage("expected " + std::string(word->expects) + " after `" + lexeme.text + "`, got " + shown(value));
+    return usage("expected " + std::string(word->expects) + " after `" + lexeme.text + "`, got " +
+                 shown(value));
   if (Result<void> parsed = parse_value(node->predicate, value); !parsed) return std::move(parsed.error());
   return node;
 }

@@ -13,7 +13,8 @@ namespace socktrace::filter {
 // Recursive descent over the lexemes; see the grammar in filter.h.
 class Parser {
  public:
-  Parser(std::vector<Lexeme> lexemes, const FilterOptions& options) : lexemes_(std::move(lexemes)), options_(options) {}
+  Parser(std::vector<Lexeme> lexemes, const FilterOptions& options)
+      : lexemes_(std::move(lexemes)), options_(options) {}
 
   Result<void> parse();
 
