@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* clang-format off */
 /*
  * The one contract between the BPF programs and user space: what a ring-buffer record looks like.
  *
@@ -10,8 +11,6 @@
  * When a field could not be read it is 0 (fd: -1). Ports are in host order.
  */
 #pragma once
-
-/* clang-format off: the comments stand in columns */
 
 #ifndef __VMLINUX_H__
 #include <linux/types.h>
