@@ -228,8 +228,9 @@ class Run {
   [[nodiscard]] bool sorting() const { return !plan_.sort.empty(); }
 
   bool take(diag::Row&& row) {
+    if (edges_.matches_owners) edges_.add_owners(row.socket);
     if (edges_.matches && !edges_.matches(row.socket)) return true;
-    if (plan_.owners) edges_.add_owners(row.socket);
+    if (plan_.owners && !edges_.matches_owners) edges_.add_owners(row.socket);
     found_ = true;
     if (!sorting()) return printer_->add(row);
     sorted_.add(std::move(row));
