@@ -231,7 +231,6 @@ class Run {
     if (edges_.matches_owners) edges_.add_owners(row.socket);
     if (edges_.matches && !edges_.matches(row.socket)) return true;
     if (plan_.owners && !edges_.matches_owners) edges_.add_owners(row.socket);
-    if (!plan_.owners) row.socket.owners.clear();
     found_ = true;
     if (!sorting()) return printer_->add(row);
     sorted_.add(std::move(row));

@@ -18,8 +18,8 @@ namespace socktrace::cli {
 // What `socktrace ss` is plugged into.
 struct SsEdges {
   std::function<bool(const Socket&)> matches;  // the filter; absent: every socket
-  bool matches_owners = false;              // the filter looks at owners: they are added before it is asked
-  std::span<const std::byte> bytecode;      // the part of it that the kernel applies; may be empty
+  bool matches_owners = false;                 // the filter asks for owners: they are added before it decides
+  std::span<const std::byte> bytecode;         // the part of it that the kernel applies; may be empty
   std::function<void(Socket&)> add_owners;  // fills Socket::owners; called for matching sockets, when shown
   ss::Names names;
   std::function<bool(std::string_view)> write;    // standard output; false when its reader is gone

@@ -16,7 +16,11 @@
 #include "cli/ss_names.h"
 #include "cli/ss_options.h"
 #include "core/filter/filter.h"
+#include "core/ss/selection.h"
+#include "enrich/processes.h"
 #include "source/find_owners.h"
+#include "sys/cgroupfs.h"
+#include "sys/mounts.h"
 #include "sys/procfs.h"
 
 namespace socktrace::cli {
@@ -42,7 +46,8 @@ std::vector<std::pair<uint32_t, std::string>> threads_of(const Process& process)
 // Scans for owners when the first socket asks for them: a table without rows costs no scan.
 class LazyOwners {
  public:
-  explicit LazyOwners(bool threads) : with_threads_(threads) {}
+  // `described`: with user, unit and container, which cost several reads per process.
+  LazyOwners(bool threads, bool described) : with_threads_(threads), described_(described) {}
 
   void add_to(Socket& socket) {
     if (socket.inode == 0) return;
@@ -88,6 +93,7 @@ class LazyOwners {
 
   const ProcessRef& process(const source::SocketHolder& holder) {
     ProcessRef& known = processes_[&holder];
+    if (!known && described_) known = describe(holder);
     if (!known) {
       auto process = std::make_shared<Process>();
       process->pid = holder.pid;
@@ -98,23 +104,36 @@ class LazyOwners {
     return known;
   }
 
+  // Null when /proc cannot be read.
+  ProcessRef describe(const source::SocketHolder& holder) {
+    if (!describer_) {
+      Result<sys::Procfs> procfs = sys::Procfs::open();
+      if (!procfs) return nullptr;
+      Result<sys::UniqueFd> cgroups = sys::open_cgroup2();
+      describer_.emplace(std::move(*procfs),
+                         cgroups ? sys::CgroupTree(std::move(*cgroups)) : sys::CgroupTree());
+    }
+    return describer_->find(holder.pid, holder.start_ns, holder.comm());
+  }
+
   std::optional<source::OwnerMap> owners_;
+  std::optional<enrich::Processes> describer_;
   std::unordered_map<const source::SocketHolder*, ProcessRef> processes_;
   std::unordered_map<const Process*, std::vector<std::pair<uint32_t, ProcessRef>>> threads_;
   bool with_threads_;
+  bool described_;
 };
+
+MatchContext match_context() {
+  MatchContext context;
+  std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> context.first_local_port >>
+      context.last_local_port;
+  return context;
+}
 
 uint32_t terminal_width() {
   winsize size{};
   return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
-}
-
-// The family when -4, -x, -f … leave one: then `src` takes its addresses without a prefix.
-Family only_family(ss::FamilySet families) {
-  for (const Family family :
-       {Family::inet, Family::inet6, Family::unix, Family::packet, Family::netlink, Family::vsock})
-    if (families == ss::bit(family)) return family;
-  return Family::unspecified;
 }
 
 Result<int> print(std::string_view text) {
@@ -134,19 +153,20 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
   if (command->version) return print(version_text());
   ss::Options& options = command->options;
 
-  Result<Filter> filter =
-      Filter::parse(options.filter, system_filter_options(only_family(options.selection.families)));
+  Result<Filter> filter = Filter::parse(options.filter, system_filter_options(options.selection.preferred));
   if (!filter) return std::move(filter.error());
-  if (filter->family()) options.selection.families = ss::bit(*filter->family());
-  const std::vector<std::byte> bytecode = filter->bytecode().value_or(std::vector<std::byte>{});
+  if (const std::optional<Family> family = filter->family()) ss::select_family(options.selection, *family);
+  const std::optional<std::vector<std::byte>> bytecode = filter->bytecode();
+  const MatchContext context = match_context();
 
   Output output;
   std::optional<Error> failure;
-  LazyOwners owners(options.show.threads);
+  LazyOwners owners(options.show.threads, filter->needs_owners());
   SsEdges edges;
-  edges.bytecode = bytecode;
-  if (!filter->empty()) edges.matches = [&](const Socket& socket) { return filter->matches(socket, {}); };
+  if (!filter->empty())
+    edges.matches = [&](const Socket& socket) { return filter->matches(socket, context); };
   edges.matches_owners = filter->needs_owners();
+  if (bytecode) edges.bytecode = *bytecode;
   edges.add_owners = [&](Socket& socket) { owners.add_to(socket); };
   edges.names = system_names();
   edges.write = [&](std::string_view text) {

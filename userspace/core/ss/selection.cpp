@@ -232,6 +232,12 @@ Selection SelectionBuilder::finish() const {
   return selection;
 }
 
+void select_family(Selection& selection, Family family) {
+  selection.families = ss::bit(family);
+  selection.states |= of_family(family).states;
+  selection.preferred = family;
+}
+
 std::optional<StateMask> states_from_name(std::string_view name) {
   for (const StateName& candidate : kStateNames)
     if (same_text(candidate.name, name)) return candidate.states;

@@ -38,6 +38,9 @@ class SelectionBuilder {
   bool saw_state_word_ = false;
 };
 
+// A filter that names a family ("src unix:*") selects it in place of the others, and adds its default states.
+void select_family(Selection& selection, Family family);
+
 // A state or an alias (all, connected, synchronized, bucket, big), in any case; nothing for an unknown one.
 // As in ss "listen" is none: it is "listening".
 std::optional<StateMask> states_from_name(std::string_view name);
