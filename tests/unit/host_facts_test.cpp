@@ -40,7 +40,7 @@ TEST(HostFacts, NamesTheSettingItCannotRead) {
   tree.file("proc/sys/net/ipv4/ip_local_port_range", "60999 32768\n");
   const Result<HostFacts> facts = read_port_sysctls(tree.root());
   ASSERT_FALSE(facts);
-  EXPECT_EQ(facts.error().message, "ip_local_port_range: not a port range: 60999 32768");
+  EXPECT_EQ(facts.error().message, "ipv4/ip_local_port_range: not a port range: 60999 32768");
 }
 
 TEST(HostFacts, ReservedPortsMayBeEmptyButNotOutOfRange) {

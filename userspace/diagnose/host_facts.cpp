@@ -1,10 +1,12 @@
 #include "diagnose/host_facts.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 #include <optional>
+
+#include "sys/file.h"
 
 namespace socktrace::diagnose {
 namespace {
@@ -25,16 +27,33 @@ std::optional<uint16_t> parse_port(std::string_view text) {
   return value;
 }
 
-// Text of a sysctl; none when this kernel does not have it.
-std::optional<std::string> read_sysctl(const std::string& root, std::string_view name) {
-  std::ifstream file(root + "/proc/sys/net/" + std::string(name));
-  if (!file) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(file), {});
+// Text of a sysctl, by its path below /proc/sys/net; none when this kernel does not have it.
+Result<std::optional<std::string>> read_sysctl(const std::string& root, const std::string& name) {
+  Result<std::string> text = sys::read_file_at(AT_FDCWD, (root + "/proc/sys/net/" + name).c_str());
+  if (text) return std::optional(*std::move(text));
+  if (sys::is_gone(text.error())) return std::optional<std::string>();
+  return std::move(text.error());
 }
 
-bool read_flag(const std::string& root, std::string_view name) {
-  const std::optional<std::string> text = read_sysctl(root, name);
-  return text && trimmed(*text) != "0";
+// Reads one sysctl, if there is one, into `value` by way of `parse`.
+template <typename Value, typename Parse>
+Result<void> read_into(const std::string& root, const std::string& name, Value& value, Parse parse) {
+  Result<std::optional<std::string>> text = read_sysctl(root, name);
+  if (!text) return std::move(text.error());
+  if (!*text) return {};
+  Result<Value> parsed = parse(**text);
+  if (!parsed) return std::move(parsed.error()).within(name);
+  value = *std::move(parsed);
+  return {};
+}
+
+Result<bool> parse_flag(std::string_view text) {
+  return trimmed(text) != "0";
+}
+
+Result<uint16_t> parse_port_setting(std::string_view text) {
+  if (const auto port = parse_port(text)) return *port;
+  return Error{"not a port: " + std::string(trimmed(text)), ErrorKind::damaged};
 }
 
 }  // namespace
@@ -78,24 +97,16 @@ Result<std::vector<PortRange>> parse_reserved_ports(std::string_view text) {
 
 Result<HostFacts> read_port_sysctls(const std::string& root) {
   HostFacts facts;
-  if (const auto text = read_sysctl(root, "ipv4/ip_unprivileged_port_start")) {
-    const auto start = parse_port(*text);
-    if (!start) return Error{"not a port: " + *text, ErrorKind::damaged}.within("ip_unprivileged_port_start");
-    facts.unprivileged_port_start = *start;
-  }
-  if (const auto text = read_sysctl(root, "ipv4/ip_local_port_range")) {
-    Result<PortRange> range = parse_port_range(*text);
-    if (!range) return std::move(range.error()).within("ip_local_port_range");
-    facts.local_ports = *range;
-  }
-  if (const auto text = read_sysctl(root, "ipv4/ip_local_reserved_ports")) {
-    Result<std::vector<PortRange>> ranges = parse_reserved_ports(*text);
-    if (!ranges) return std::move(ranges.error()).within("ip_local_reserved_ports");
-    facts.reserved_ports = *std::move(ranges);
-  }
-  facts.nonlocal_bind_v4 = read_flag(root, "ipv4/ip_nonlocal_bind");
-  facts.nonlocal_bind_v6 = read_flag(root, "ipv6/ip_nonlocal_bind");
-  facts.autobind_reuse = read_flag(root, "ipv4/ip_autobind_reuse");
+  Result<void> steps[] = {
+      read_into(root, "ipv4/ip_unprivileged_port_start", facts.unprivileged_port_start, parse_port_setting),
+      read_into(root, "ipv4/ip_local_port_range", facts.local_ports, parse_port_range),
+      read_into(root, "ipv4/ip_local_reserved_ports", facts.reserved_ports, parse_reserved_ports),
+      read_into(root, "ipv4/ip_nonlocal_bind", facts.nonlocal_bind_v4, parse_flag),
+      read_into(root, "ipv6/ip_nonlocal_bind", facts.nonlocal_bind_v6, parse_flag),
+      read_into(root, "ipv4/ip_autobind_reuse", facts.autobind_reuse, parse_flag),
+  };
+  for (Result<void>& step : steps)
+    if (!step) return std::move(step.error());
   return facts;
 }
 
