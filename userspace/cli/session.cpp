@@ -288,6 +288,8 @@ Result<int> Session::run() {
     }
   });
   (void)loop->add(live_.tracer().fd(), [] {});  // pump() follows every wait
+  // A pipe whose reader has gone reports that by itself; nothing else is waited for on standard output.
+  if (sys::is_pipe(STDOUT_FILENO)) (void)loop->add(STDOUT_FILENO, [&] { stop = true; });
   std::optional<sys::Timer> deadline;
   if (options_.duration_ns != 0) {
     Result<sys::Timer> timer = sys::Timer::start(options_.duration_ns, 0);

@@ -156,9 +156,8 @@ void append_label(std::string& out, std::string_view label, bool color) {
   out.append(9 - label.size(), ' ');
 }
 
-void append_conflict(std::string& out, const Conflict& conflict, uint64_t now_ns, const WallClock& clock,
-                     const LineStyle& style) {
-  const Socket& holder = conflict.holder;
+void append_holder(std::string& out, const Socket& holder, uint64_t now_ns, const WallClock& clock,
+                   const LineStyle& style) {
   const Owner* owner = holder.owners.empty() ? nullptr : &holder.owners.front();
   append_label(out, "held by", style.color);
   append_owners(out, nullptr, holder);
@@ -173,6 +172,13 @@ void append_conflict(std::string& out, const Conflict& conflict, uint64_t now_ns
     append_since(out, holder, now_ns, clock, style.utc);
   }
   out += '\n';
+}
+
+void append_conflict(std::string& out, const Conflict& conflict, uint64_t now_ns, const WallClock& clock,
+                     const LineStyle& style) {
+  // A privileged port or a foreign address is in nobody's hands.
+  if (conflict.holder.family != Family::unspecified)
+    append_holder(out, conflict.holder, now_ns, clock, style);
   for (const auto& [label, text] :
        {std::pair<std::string_view, const std::string&>{"why", conflict.why}, {"next", conflict.next}}) {
     if (text.empty()) continue;

@@ -1,6 +1,7 @@
 #include "sys/terminal.h"
 
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -38,6 +39,11 @@ bool use_color(ColorMode mode, const ColorInputs& inputs) {
 ColorInputs color_inputs(int fd) {
   return {is_terminal(fd), variable("NO_COLOR"), variable("TERM"), variable("FORCE_COLOR"),
           variable("CLICOLOR_FORCE")};
+}
+
+bool is_pipe(int fd) {
+  struct stat status {};
+  return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
 bool is_terminal(int fd) {

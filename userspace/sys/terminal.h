@@ -30,6 +30,7 @@ bool use_color(ColorMode mode, const ColorInputs& inputs);
 ColorInputs color_inputs(int fd);
 
 bool is_terminal(int fd);
+bool is_pipe(int fd);
 // Columns: COLUMNS if it is a number from 1 to 65535, else the window's (TIOCGWINSZ); nothing when fd is no
 // terminal and COLUMNS is not set.
 std::optional<int> terminal_width(int fd);
