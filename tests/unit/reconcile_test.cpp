@@ -184,6 +184,17 @@ TEST(Reconcile, SuspectWhoseOwnCloseArrivesInTimeIsNoGhost) {
             "tcp.closed #1 127.0.0.1:40000>127.0.0.1:80 closed<established owners 7/4 errno 104 gone\n");
 }
 
+TEST(Reconcile, SuspectThatIsStillOnItsWayOutIsLeftToItsRecords) {
+  Tracked tracked;
+  tracked.dump(kSecond, {established()});
+  tracked.tracker.begin_dump(2 * kSecond, true);
+  for (const Socket& suspect : tracked.tracker.suspects({test::kNetns, {}}))
+    tracked.tracker.confirm_gone(suspect.key, 2 * kSecond + 10);
+  tracked << client(State::established, State::close_wait).at(2 * kSecond + 5);
+  EXPECT_EQ(tracked.tracker.finish_dump(3 * kSecond).ghosts, 0u);
+  EXPECT_EQ(tracked.table.size(), 1u);
+}
+
 TEST(Reconcile, CloseRecordAfterAResyncHasClosedIsSilent) {
   Tracked tracked;
   tracked.dump(kSecond, {established()});

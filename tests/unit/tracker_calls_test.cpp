@@ -52,6 +52,13 @@ TEST(Tracker, BindThatReturns0IsABoundRow) {
   EXPECT_EQ(tracked.events.back().lifetime_ns, kSecond);
 }
 
+TEST(Tracker, BindThatArrivesAfterTheReleaseIsGone) {
+  Tracked tracked;
+  tracked << release(1).at(2 * kSecond) << bound(1);
+  EXPECT_EQ(tracked.told(), "bind.ok #1 127.0.0.1:8080>0.0.0.0:* closed by 7 owners 7/4! gone\n");
+  EXPECT_EQ(tracked.table.size(), 0u);
+}
+
 TEST(Tracker, FailedBindLeavesTheRowAsItWas) {
   Tracked tracked;
   tracked << bound(1);

@@ -370,6 +370,16 @@ TEST(Tracker, FinWait2MiniSocketBecomesTimeWaitWhenItsOtherEndCloses) {
   EXPECT_EQ(tracked.table.size(), 0u);
 }
 
+TEST(Tracker, TransitionBeforeAMiniSocketThatADumpHadShownIsSilent) {
+  Tracked tracked;
+  tracked.dump(kSecond, {test::DumpRow(1, State::time_wait, kClient, kServer)});
+  tracked.told();
+  tracked << client(State::established, State::fin_wait_1).by(7).at(kSecond + 1);
+  EXPECT_EQ(tracked.told(), "");
+  tracked << client(State::fin_wait_2, State::close).mini(State::time_wait).at(kSecond + 2);
+  EXPECT_EQ(tracked.count(EventKind::tcp_closed), 1u);
+}
+
 TEST(Tracker, MiniSocketsAboveTheKernelsLimitAreNotKept) {
   Tracked tracked({.max_timewait = 1});
   connected(tracked) << client(State::fin_wait_2, State::close, 1).mini(State::time_wait)

@@ -110,7 +110,9 @@ void Tracker::other_end_closed(const Socket& closed, uint64_t now_ns) {
 
 void Tracker::on_transition(const Hit& hit) {
   if (is_late(hit.record, hit.row)) return;
-  if (timewait_.find(hit.key) != nullptr) return;  // a dump has shown already what this led to
+  const bool mini =
+      timewait_.find(hit.key) != nullptr && hit.row != nullptr && hit.row->state != State::syn_recv;
+  if (mini) return;  // a dump has shown already what this led to
   Socket socket = current(hit);
   socket.state = hit.record.new_state;
   if (hit.row == nullptr) socket.since_is_bound = true;
