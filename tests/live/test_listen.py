@@ -118,6 +118,19 @@ class Listen(unittest.TestCase):
             closed = tracer.wait_line("- CLOSED", "127.0.0.1:8083/tcp", f"[{first.pid}]")
             self.assertRegex(closed, r"lived ≥")
 
+    def test_the_child_that_kept_the_descriptor_is_named(self):
+        forks = "import os,socket,sys\ns=socket.socket();s.bind(('127.0.0.1',8086));s.listen()\npid=os.fork()\n" \
+                "if pid: print(pid,flush=True); os._exit(0)\nsys.stdin.readline()\n"
+        with live.Tracer("--listen", "--color=never") as tracer:
+            with live.Child(forks) as parent:
+                child = int(parent.line())
+                os.waitid(os.P_PID, parent.pid, os.WEXITED | os.WNOWAIT)
+                second, outcome, _, _ = server("127.0.0.1", 8086)
+                self.assertEqual(outcome, "failed")
+                tracer.wait_line("held by", f"[{child}]", "127.0.0.1:8086")
+                self.assertIsNone(tracer.find("held by", f"[{parent.pid}]"))
+                second.end()
+
     def test_a_foreign_address_is_held_by_nobody(self):
         with live.Tracer("--listen", "--color=never") as tracer:
             second, outcome, _, errno = server("192.0.2.1", 8085)

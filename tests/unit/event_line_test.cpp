@@ -166,7 +166,8 @@ TEST(EventLine, HostileNamesCannotLeaveTheirLine) {
     const size_t lines = 1 + (event.kind == EventKind::snapshot_done ? 0 : [&] {
                            size_t count = 0;
                            for (const Conflict& conflict : event.conflicts)
-                             count += 1 + !conflict.why.empty() + !conflict.next.empty();
+                             count += (conflict.holder.family != Family::unspecified) +
+                                      !conflict.why.empty() + !conflict.next.empty();
                            return count;
                          }());
     const std::string text = line(event);

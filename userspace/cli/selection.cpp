@@ -1,6 +1,7 @@
 #include "cli/selection.h"
 
 #include "cli/filter_names.h"
+#include "core/ss/selection.h"
 
 namespace socktrace::cli {
 
@@ -22,6 +23,10 @@ Result<Selection> Selection::from(const TraceOptions& options) {
   Result<Filter> filter = Filter::parse(options.filter, system_filter_options());
   if (!filter) return std::move(filter.error());
   selection.filter_ = std::move(*filter);
+  // As in ss: a state word replaces the states that the options imply. A filter alone chooses among all sockets.
+  if (selection.filter_.states() || (!options.filter.empty() && !options.selects()))
+    selection.listeners_in_table_ = selection.connections_in_table_ = true;
+  selection.connected_only_ = !selection.listeners_in_table_;
   for (const std::string& word : options.filter) {
     if (!selection.text_.empty()) selection.text_ += ' ';
     selection.text_ += word;
@@ -49,6 +54,7 @@ bool Selection::wants(const Socket& socket) const {
 bool Selection::lists(const Socket& socket) const {
   const bool listener = is_listening(socket);
   if (listener ? !listeners_in_table_ : !connections_in_table_) return false;
+  if (connected_only_ && (mask(socket.state) & ss::kConnected) == 0) return false;
   return wants(socket);
 }
 
@@ -76,7 +82,12 @@ bool Selection::tells(const Event& event) const {
         return false;
     }
   }
-  return wants(event.socket);
+  if (wants(event.socket)) return true;
+  // With a state filter, leaving such a state is told as well.
+  if (!filter_.states() || event.previous == State::none) return false;
+  Socket before = event.socket;
+  before.state = event.previous;
+  return wants(before);
 }
 
 }  // namespace socktrace::cli

@@ -25,6 +25,7 @@ class Selection {
   bool listening_only_ = false;
   bool connections_in_table_ = false;
   bool listeners_in_table_ = false;
+  bool connected_only_ = false;
   bool tcp_ = false;
   bool udp_ = false;
   bool raw_ = false;

@@ -85,7 +85,9 @@ Result<void> Session::open_logs() {
   sink::LogFileOptions options;
   options.header = make_log_header(selection_.text(), live_.tracer().hooks());
   sink::LogFileHooks hooks;
-  hooks.warn = [this](const std::string& message) { say(message); };
+  hooks.warn = [this](const std::string& message) {
+    if (!json_ || json_->last_error() != EPIPE) say(message);
+  };
   // What --log and --json record of the table is what trace mode would list.
   hooks.sockets = [this](const sink::SocketVisitor& visit) {
     table_.for_each([&](const Socket& row) {
@@ -128,6 +130,23 @@ Result<void> Session::begin() {
   return {};
 }
 
+Result<source::OwnerMap> Session::find_owners() {
+  Result<source::OwnerMap> owners =
+      source::owners_from([this](const std::function<void(const st_open_socket&)>& sink) {
+        return live_.tracer().for_each_open_socket(sink);
+      });
+  if (owners) return owners;
+  Result<sys::Procfs> procfs = sys::Procfs::open();
+  if (!procfs) return std::move(procfs.error());
+  return source::scan_owners(*procfs);
+}
+
+source::DescribeHolder Session::describe_holder() {
+  return [this](const source::SocketHolder& holder) {
+    return processes_.find(holder.pid, holder.start_ns, holder.comm());
+  };
+}
+
 // The race rule: records that arrive while the dump is read are held, and applied over it.
 Result<ReconcileCounts> Session::compare_with_kernel(bool resync) {
   Result<size_t> before = live_.drain([this](const Record& record) { tracker_.apply(record); });
@@ -146,23 +165,20 @@ Result<ReconcileCounts> Session::compare_with_kernel(bool resync) {
   });
   if (!dumped) return std::move(dumped.error());
 
-  Result<source::OwnerMap> owners =
-      source::owners_from([this](const std::function<void(const st_open_socket&)>& sink) {
-        return live_.tracer().for_each_open_socket(sink);
-      });
-  if (!owners) {
-    Result<sys::Procfs> procfs = sys::Procfs::open();
-    if (!procfs) return std::move(procfs.error());
-    owners = source::scan_owners(*procfs);
-    if (!owners) return std::move(owners.error());
-  }
-  const auto describe = [this](const source::SocketHolder& holder) {
-    return processes_.find(holder.pid, holder.start_ns, holder.comm());
-  };
+  Result<source::OwnerMap> owners = find_owners();
+  if (!owners) return std::move(owners.error());
+  const source::DescribeHolder describe = describe_holder();
   for (Socket& socket : sockets) {
+    // /proc/net/raw, on kernels without raw_diag, has no cookies; whoever holds the descriptor tells.
+    if (const auto holders = owners->find(socket.inode, 0); socket.key.cookie == 0 && !holders.empty())
+      socket.key = {holders.front().cookie, 0};
     source::attribute(socket, *owners, describe);
     tracker_.dump_row(std::move(socket));
   }
+  // What is on its way must not count as lost. The first time it is news, and waits for the table to be printed.
+  const auto apply = [this](const Record& record) { tracker_.apply(record); };
+  if (resync)
+    if (Result<void> released = live_.release(apply); !released) return std::move(released.error());
 
   // What the dump did not show may have been missed by it: ask for each.
   const DumpScope scope{netns_, {}};
@@ -170,17 +186,29 @@ Result<ReconcileCounts> Session::compare_with_kernel(bool resync) {
     Result<std::optional<Socket>> found = source::find_socket(suspect);
     if (found && !found->has_value()) tracker_.confirm_gone(suspect.key, sys::boottime_ns());
   }
+  if (resync)
+    if (Result<size_t> drained = live_.drain(apply); !drained) return std::move(drained.error());
   return tracker_.finish_dump(sys::boottime_ns());
 }
 
-void Session::explain(Event& event) const {
-  std::vector<const Socket*> sockets;
+void Session::explain(Event& event) {
+  std::vector<Socket> sockets;
   table_.for_each([&](const Socket& row) {
     const bool same_port = row.local.port == event.socket.local.port || event.socket.local.port == 0;
-    if (row.netns == event.socket.netns && same_port) sockets.push_back(&row);
+    if (row.netns == event.socket.netns && same_port) sockets.push_back(row);
   });
+  // Descriptors wander by fork, exec and SCM_RIGHTS without any record: who holds the port is looked up now.
+  if (Result<source::OwnerMap> owners = find_owners()) {
+    for (Socket& socket : sockets) {
+      if (owners->find(socket.inode, socket.key.cookie).empty()) continue;
+      socket.owners.clear();
+      source::attribute(socket, *owners, describe_holder());
+    }
+  }
+  std::vector<const Socket*> candidates;
+  for (const Socket& socket : sockets) candidates.push_back(&socket);
   const Result<diagnose::HostFacts> facts = diagnose::read_host_facts();
-  event.conflicts = diagnose::explain_failure(event, sockets, facts ? *facts : diagnose::HostFacts{});
+  event.conflicts = diagnose::explain_failure(event, candidates, facts ? *facts : diagnose::HostFacts{});
 }
 
 void Session::on_event(Event&& event) {
@@ -310,6 +338,8 @@ Result<int> Session::run() {
   if (!pumped) return std::move(pumped.error());
   if (log_) log_->close(now());
   if (json_) json_->close(now());
+  if (json_ && json_->last_error() != 0 && json_->last_error() != EPIPE)
+    return Error::system("write standard output", json_->last_error());
   if (!options_.quiet && !options_.once) say(fmt::format("{} events, {} lost", events_, lost_));
   return options_.strict && lost_ > 0 ? kLost : kOk;
 }

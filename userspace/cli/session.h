@@ -17,6 +17,7 @@
 #include "sink/event_line.h"
 #include "sink/log_file.h"
 #include "source/live.h"
+#include "source/owners.h"
 #include "sys/signals.h"
 
 namespace socktrace::cli {
@@ -43,7 +44,9 @@ class Session {
   Result<void> table_on_demand();
 
   void on_event(Event&& event);
-  void explain(Event& event) const;
+  void explain(Event& event);
+  Result<source::OwnerMap> find_owners();
+  source::DescribeHolder describe_holder();
   size_t print_table();  // the number of rows
   // Writes what has been said to standard output. False when nobody reads it any more.
   Result<bool> flush();

@@ -32,9 +32,10 @@ auto order(const Socket& socket) {
 
 // Never blank: who had the socket last, or why nobody is known.
 void append_absent_owner(std::string& out, const Socket& socket) {
-  if (socket.owners.empty()) {
+  const bool inherited = !socket.owners.empty() && socket.owners.front().source == OwnerSource::inherited;
+  if (socket.owners.empty() || inherited) {
     out += ' ';
-    out += no_owner_text(socket.no_owner);
+    out += no_owner_text(inherited ? NoOwner::unaccepted : socket.no_owner);
     return;
   }
   out += " last:(";
@@ -70,7 +71,8 @@ void append_table(std::string& out, const std::vector<const Socket*>& rows, cons
     diag::Row row;
     row.table = table_of(*socket);
     row.socket = *socket;
-    std::erase_if(row.socket.owners, [](const Owner& owner) { return owner.exited; });
+    std::erase_if(row.socket.owners,
+                  [](const Owner& owner) { return owner.exited || owner.source == OwnerSource::inherited; });
     ss::write_row(line, row, show, names);
     if (row.socket.owners.empty()) {
       append_absent_owner(line.text, *socket);

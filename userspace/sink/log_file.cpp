@@ -94,6 +94,7 @@ void LogFile::add(const Event& event) {
 }
 
 void LogFile::add(const LogLoss& loss) {
+  events_lost_ += loss.count;
   encoder_.loss(buffer_, loss);
   sync_now_ = true;
   write_if_large(loss.time_ns);
@@ -206,7 +207,7 @@ void LogFile::sync_if_due(uint64_t now_ns) {
 
 // Trailer of a file that is left in order.
 void LogFile::end_file(Moment now) {
-  encoder_.trailer(buffer_, {now.boottime_ns, encoder_.events(), events_dropped_});
+  encoder_.trailer(buffer_, {now.boottime_ns, encoder_.events(), events_dropped_ + events_lost_});
   write(now.boottime_ns);
   if (!file_.is_stdout()) syncer_.run([fd = file_.descriptor()] { fsync(fd->get()); });
 }

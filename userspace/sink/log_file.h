@@ -107,7 +107,8 @@ class LogFile {
   int last_error_ = 0;
   uint64_t retry_ns_ = 0;  // not before this time after an error
   uint64_t events_dropped_ = 0;
-  uint64_t warned_ns_ = 0;  // 0: not yet
+  uint64_t events_lost_ = 0;  // by the losses that were added: the kernel's
+  uint64_t warned_ns_ = 0;    // 0: not yet
 
   bool unsynced_ = false;
   bool sync_now_ = false;
