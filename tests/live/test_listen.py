@@ -106,8 +106,7 @@ class Listen(unittest.TestCase):
         first, outcome, fd, _ = server("127.0.0.1", 8083)
         self.assertEqual(outcome, "bound")
         with live.Tracer("--listen", "--color=never") as tracer:
-            row = tracer.find("LISTEN", "127.0.0.1:8083")
-            self.assertIsNotNone(row)
+            row = tracer.wait_line("LISTEN", "127.0.0.1:8083")
             self.assertIn(f"pid={first.pid},fd={fd}", row)
             second, outcome, _, _ = server("127.0.0.1", 8083)
             self.assertEqual(outcome, "failed")
