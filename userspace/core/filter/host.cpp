@@ -126,8 +126,7 @@ Result<ParsedHost> parse_inet(std::string_view text, Family family, const Filter
     HostCondition any;
     any.family = family;
     parsed.conditions.push_back(any);
-  } else if (std::optional<HostCondition> host =
-                 parse_address(parts->address, parts->bracketed ? Family::inet6 : family)) {
+  } else if (std::optional<HostCondition> host = parse_address(parts->address, family)) {
     parsed.conditions.push_back(*host);
   } else if (!parts->bracketed && options.names.host &&
              parts->address.find_first_of("=<>!()/") == std::string_view::npos) {
