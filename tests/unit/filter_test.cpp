@@ -166,6 +166,11 @@ TEST(FilterWords, ABackslashKeepsTheNextCharacter) {
   EXPECT_FALSE(accepts("src unix:/run/a\\ b", unix_named("/run/a")));
 }
 
+TEST(FilterWords, ABackslashAtTheEndIsDropped) {
+  EXPECT_TRUE(accepts("sport 22\\", tcp("127.0.0.1:22")));
+  EXPECT_NE(error("\\").find("``"), std::string::npos);
+}
+
 TEST(FilterWords, OperatorsAndConditionsAreCaseSensitive) {
   EXPECT_NE(error("SPORT 22").find("`SPORT`"), std::string::npos);
   EXPECT_NE(error("sport 22 AND dport 80").find("`AND`"), std::string::npos);
@@ -292,6 +297,39 @@ TEST(FilterPorts, AColonInFrontAndServiceNames) {
   EXPECT_TRUE(accepts("sport = 0", tcp("127.0.0.1:*")));
 }
 
+TEST(FilterPorts, AStarIsAnyPort) {
+  for (const char* value : {"*", ":*", ":", "= *"}) {
+    EXPECT_TRUE(accepts(std::string("sport ") + value, tcp("127.0.0.1:22"))) << value;
+    EXPECT_TRUE(accepts(std::string("dport ") + value, tcp("127.0.0.1:22"))) << value;
+  }
+  EXPECT_FALSE(accepts("sport != *", tcp("127.0.0.1:22")));
+  EXPECT_NE(error("sport > *").find("`*` can be compared with = and != only"), std::string::npos);
+}
+
+TEST(FilterPorts, AFamilyInFrontSelectsTheFamilyOfTheQuery) {
+  for (const char* value : {"inet6:22", "inet6::22", "inet6:ssh", "inet6:[22]"}) {
+    const Filter filter = parsed(std::string("sport ") + value);
+    EXPECT_EQ(filter.family(), Family::inet6) << value;
+    EXPECT_TRUE(filter.matches(tcp("[::1]:22"), {})) << value;
+    EXPECT_FALSE(filter.matches(tcp("[::1]:23"), {})) << value;
+  }
+  EXPECT_TRUE(accepts("sport unix:*bus", unix_named("/run/bus"))) << "no ports: an address, as in ss";
+  EXPECT_FALSE(accepts("sport != unix:*bus", unix_named("/run/bus")));
+  EXPECT_TRUE(accepts("sport != unix:*bus", unix_named("/run/train")));
+}
+
+TEST(FilterPorts, OfSocketsThatAreNotInet) {
+  EXPECT_TRUE(accepts("sport 1234", other(Family::netlink, 1234)));
+  EXPECT_TRUE(accepts("sport > 65535", other(Family::netlink, 70000)));
+  EXPECT_TRUE(accepts("sport < 1025", other(Family::vsock, 1024, 3)));
+  for (const Socket& portless : {unix_named("/run/x"), other(Family::packet)}) {
+    for (const char* text : {"sport = 0", "sport >= 0", "sport <= 65535", "dport 0"})
+      EXPECT_FALSE(accepts(text, portless)) << text;
+    EXPECT_TRUE(accepts("sport != 22", portless));
+    EXPECT_TRUE(accepts("not sport = 22", portless));
+  }
+}
+
 TEST(FilterPorts, ErrorsNameThePort) {
   EXPECT_NE(error("sport = 65536").find("65536"), std::string::npos);
   EXPECT_NE(error("sport = gopher").find("`gopher`"), std::string::npos);
@@ -335,6 +373,36 @@ TEST(FilterHosts, PrefixesCoverTheirAddresses) {
     EXPECT_TRUE(accepts(std::string("src ") + host, six)) << host;
   for (const char* host : {"[2001:db8::2]", "[2001:db8::1]:23", "2001:db9::/32", "2001:db8::4/126"})
     EXPECT_FALSE(accepts(std::string("src ") + host, six)) << host;
+}
+
+TEST(FilterHosts, BytesOfAnIpv4AddressAreNumbersAsInC) {
+  EXPECT_TRUE(accepts("src 0x7f.0.0.1", tcp("127.0.0.1:22")));
+  EXPECT_TRUE(accepts("src 0177.0.0.01", tcp("127.0.0.1:22")));
+  EXPECT_TRUE(accepts("src 010.0.0.1", tcp("8.0.0.1:22")));
+  EXPECT_NE(error("src 09.0.0.1").find("`09.0.0.1`"), std::string::npos);
+}
+
+TEST(FilterHosts, BracketsHoldAnyAddress) {
+  for (const char* host : {"[127.0.0.1]", "[127.0.0.1]:22", "[127/8]:22", "[any]", "[*]:22", "[]", "[]:22"})
+    EXPECT_TRUE(accepts(std::string("src ") + host, tcp("127.0.0.1:22"))) << host;
+  EXPECT_FALSE(accepts("src [127.0.0.1]:23", tcp("127.0.0.1:22")));
+}
+
+TEST(FilterHosts, APortMayFollowABracketOrStarAtOnce) {
+  EXPECT_TRUE(accepts("src [::1]22", tcp("[::1]:22")));
+  EXPECT_FALSE(accepts("src [::1]23", tcp("[::1]:22")));
+  EXPECT_TRUE(accepts("src *ssh", tcp("[::1]:22")));
+  EXPECT_FALSE(accepts("src *23", tcp("[::1]:22")));
+}
+
+TEST(FilterHosts, WhatEndsInANumberIsNotLookedUpAsAName) {
+  FilterNames every_name = names();
+  every_name.host = [](std::string_view, Family) { return std::vector{ipv4_host({127, 0, 0, 1})}; };
+  for (const char* host :
+       {"0x7f000001", "256", "1.2.3.4.5", "1.2.3.256", "127.0.0.1.", "a.1", "::1", "[::1::1]"})
+    EXPECT_FALSE(Filter::parse(std::vector<std::string>{"src", host}, {every_name})) << host;
+  for (const char* host : {"1e100.net", "4.example", "host", "host."})
+    EXPECT_TRUE(Filter::parse(std::vector<std::string>{"src", host}, {every_name})) << host;
 }
 
 TEST(FilterHosts, AnIpv4AddressMatchesItsMappedForm) {
@@ -417,8 +485,9 @@ TEST(FilterHosts, OnlyEqualityIsKnown) {
 }
 
 TEST(FilterHosts, ErrorsNameTheAddress) {
-  for (const char* host : {"1.2.3.256", "1.2.3.4.5", "1.2.3.", "1..2", "10/33", "10/x", "10/255.0.255.0",
-                           "::1", "::1/129", "[::1", "[::1]/64", "nowhere.example", "inet6:1.2.3.4"})
+  for (const char* host :
+       {"1.2.3.256", "1.2.3.4.5", "1.2.3.", "1..2", "10/33", "10/x", "10/255.0.255.0", "::1", "::1/129",
+        "[::1", "[::1]/64", "10.0.0.1:65536", "nowhere.example", "inet6:1.2.3.4"})
     EXPECT_NE(error(std::string("src ") + host).find('`'), std::string::npos) << host;
   EXPECT_NE(error("src nowhere.example").find("`nowhere.example`"), std::string::npos);
   EXPECT_NE(error("src").find("an address after `src`"), std::string::npos);
@@ -436,6 +505,7 @@ TEST(FilterDevice, ByNameOrIndex) {
   EXPECT_FALSE(accepts("dev != eth0", socket));
   EXPECT_TRUE(accepts("dev ne 3", socket));
   EXPECT_FALSE(accepts("dev eth0", tcp("127.0.0.1:22"))) << "bound to no device";
+  EXPECT_TRUE(accepts("dev if2", socket)) << "a device without a name";
   EXPECT_NE(error("dev eth9").find("`eth9`"), std::string::npos);
   EXPECT_NE(error("dev > 1").find("`>`"), std::string::npos);
 }
@@ -453,6 +523,8 @@ TEST(FilterMark, IsComparedUnderItsMask) {
   EXPECT_FALSE(accepts("fwmark != 0x34/0xff", socket));
   EXPECT_NE(error("fwmark 1/").find("`1/`"), std::string::npos);
   EXPECT_NE(error("fwmark /1").find("`/1`"), std::string::npos);
+  for (const char* mark : {"0x100000000", "1/0x100000000", "1x", "1/1/1", "08"})
+    EXPECT_NE(error(std::string("fwmark ") + mark).find(mark), std::string::npos) << mark;
   EXPECT_NE(error("fwmark one").find("`one`"), std::string::npos);
 }
 
