@@ -1,71 +1,82 @@
 #include "core/log/reader.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "core/log/front.h"
+#include "core/time.h"
 
 namespace socktrace {
-namespace {
-
-constexpr size_t kLongestLine = 16 << 20;  // a longer one is not ours and must not eat the memory
-
-}  // namespace
 
 void LogReader::feed(std::string_view bytes, const Sink& sink) {
-  while (!bytes.empty()) {
-    const size_t newline = bytes.find('\n');
-    const bool ended = newline != std::string_view::npos;
-    const std::string_view piece = bytes.substr(0, newline);
-    bytes.remove_prefix(ended ? newline + 1 : bytes.size());
-    if (partial_.empty() && ended && !too_long_) {
-      line(piece, sink);
-      offset_ += piece.size() + 1;
-      continue;
-    }
-    partial_ += piece;
-    if (partial_.size() > kLongestLine) {
-      too_long_ = true;
-      offset_ += partial_.size();
-      partial_.clear();
-    }
-    if (!ended) return;
-    if (too_long_) {
-      ++lines_;
-      damaged("the line is longer than 16 MiB");
-    } else {
-      line(partial_, sink);
-    }
-    offset_ += partial_.size() + 1;
-    partial_.clear();
-    too_long_ = false;
-  }
+  lines_.feed(bytes, [&](const LogLine& line) { take(line, sink); });
 }
 
 void LogReader::end_file() {
-  report_.torn_bytes += partial_.size();
-  partial_.clear();
-  too_long_ = false;
+  report_.torn_bytes += lines_.end_file();
+  new_file_ = true;
 }
 
-void LogReader::line(std::string_view text, const Sink& sink) {
-  ++lines_;
-  if (text.empty()) return;
-  Result<LogRecord> record = decoder_.decode(text);
-  if (!record) {
-    damaged(record.error().message);
+void LogReader::set_window(uint64_t from_ns, uint64_t until_ns) {
+  from_ = from_ns == 0 ? "" : format_rfc3339(from_ns);
+  until_ = until_ns == 0 ? "" : format_rfc3339(until_ns);
+}
+
+void LogReader::forget_position() {
+  expected_seq_ = 0;
+  damaged_since_ = 0;
+}
+
+void LogReader::take(const LogLine& line, const Sink& sink) {
+  if (std::exchange(new_file_, false)) {
+    report_.damage.clear();
+    report_.damaged_line = report_.damaged_offset = 0;
+  }
+  line_ = line.text;
+  if (line.too_long) {
+    damaged(line, "the line is longer than 16 MiB");
     return;
   }
-  if (const auto* header = std::get_if<LogHeader>(&record->body))
+  if (line.text.empty()) return;
+  if (is_outside(line.text)) return;
+  Result<LogRecord> record = decoder_.decode(line.text);
+  if (!record) {
+    damaged(line, record.error().message);
+    return;
+  }
+  if (const auto* header = std::get_if<LogHeader>(&record->body)) {
     check_header(*header);
-  else
-    check_seq(*record);
+  } else {
+    check_seq(record->seq);
+    if (const auto* loss = std::get_if<LogLoss>(&record->body)) {
+      report_.lost_records += loss->count;
+      if (loss->where == "disk" && expected_seq_ == record->seq + 1)
+        expected_seq_ = record->seq + loss->count;
+    }
+  }
   damaged_since_ = 0;
   ++report_.records;
   sink(std::move(*record));
 }
 
-void LogReader::damaged(const std::string& reason) {
-  if (report_.damaged_lines++ == 0) {
-    report_.damaged_offset = offset_;
-    report_.damaged_line = lines_;
+// Passes over what the window leaves out, without decoding it. Records that others depend on always come.
+bool LogReader::is_outside(std::string_view text) {
+  if (from_.empty() && until_.empty()) return false;
+  const std::optional<LineFront> front = line_front(text);
+  if (!front || front->kind == "header" || front->kind == "clock" || front->kind == "loss") return false;
+  const bool inside = (from_.empty() || front->ts >= from_) && (until_.empty() || front->ts <= until_);
+  if (inside) return false;
+  check_seq(front->seq);
+  damaged_since_ = 0;
+  return true;
+}
+
+void LogReader::damaged(const LogLine& line, const std::string& reason) {
+  ++report_.damaged_lines;
+  if (report_.damage.empty()) {
+    report_.damaged_offset = line.offset;
+    report_.damaged_line = line.number;
     report_.damage = reason;
   }
   ++damaged_since_;
@@ -90,18 +101,14 @@ void LogReader::check_header(const LogHeader& header) {
   session_ = header.session;
 }
 
-void LogReader::check_seq(const LogRecord& record) {
-  if (record.seq == 0) return;
-  if (expected_seq_ != 0 && record.seq > expected_seq_) gap(record.seq - expected_seq_);
-  if (record.seq < expected_seq_) {
+void LogReader::check_seq(uint64_t seq) {
+  if (seq == 0) return;
+  if (expected_seq_ != 0 && seq > expected_seq_) gap(seq - expected_seq_);
+  if (seq < expected_seq_) {
     ++report_.repeated_records;
     return;
   }
-  expected_seq_ = record.seq + 1;
-  if (const auto* loss = std::get_if<LogLoss>(&record.body)) {
-    report_.lost_records += loss->count;
-    if (loss->where == "disk") expected_seq_ = record.seq + loss->count;
-  }
+  expected_seq_ = seq + 1;
 }
 
 }  // namespace socktrace

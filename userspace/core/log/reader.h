@@ -6,17 +6,19 @@
 #include <string_view>
 
 #include "core/log/decode.h"
+#include "core/log/lines.h"
 #include "core/log/record.h"
 
 namespace socktrace {
 
 // What was wrong with a log; all 0 when it is complete.
 struct LogReport {
-  uint64_t records = 0;         // delivered, unknown kinds included
-  uint64_t damaged_lines = 0;   // not readable, skipped
-  uint64_t damaged_offset = 0;  // bytes before the first of them
+  uint64_t records = 0;        // delivered, unknown kinds included
+  uint64_t damaged_lines = 0;  // not readable, skipped
+  // The first of them in the last file that was read:
+  uint64_t damaged_offset = 0;  // bytes before it
   uint64_t damaged_line = 0;    // its number, from 1
-  std::string damage;           // what is wrong with it
+  std::string damage;           // what is wrong with it; empty: that file has none
   uint64_t torn_bytes = 0;  // a last line without newline, skipped: the writer was killed or is still writing
   uint64_t lost_records = 0;      // told by loss records
   uint64_t missing_records = 0;   // gaps in seq that no loss record explains
@@ -36,27 +38,38 @@ class LogReader {
  public:
   using Sink = std::function<void(LogRecord&&)>;
 
+  // Only records of these wall times are delivered, both ends included; 0: open. Headers, clock steps and
+  // losses come regardless.
+  void set_window(uint64_t from_ns, uint64_t until_ns);
+
   void feed(std::string_view bytes, const Sink& sink);
+  // The same with a line that was split off already.
+  void take(const LogLine& line, const Sink& sink);
   // The end of one file; more may follow.
   void end_file();
+  // What comes next need not follow on what came before.
+  void forget_position();
 
   [[nodiscard]] const LogReport& report() const { return report_; }
   // As LogDecoder::clock(), at the last record delivered.
   [[nodiscard]] const WallClock& clock() const { return decoder_.clock(); }
+  // The line of the record that is being delivered; only during the call of the sink.
+  [[nodiscard]] std::string_view line() const { return line_; }
 
  private:
-  void line(std::string_view text, const Sink& sink);
-  void damaged(const std::string& reason);
+  bool is_outside(std::string_view text);
+  void damaged(const LogLine& line, const std::string& reason);
   void check_header(const LogHeader& header);
-  void check_seq(const LogRecord& record);
+  void check_seq(uint64_t seq);
   void gap(uint64_t count);
 
   LogDecoder decoder_;
   LogReport report_;
-  std::string partial_;    // a line whose end has not come yet
-  bool too_long_ = false;  // it was given up
-  uint64_t offset_ = 0;    // of the line being read
-  uint64_t lines_ = 0;
+  LineSplitter lines_;
+  std::string_view line_;
+  bool new_file_ = true;
+  std::string from_;  // of the window, as in the lines; empty: open
+  std::string until_;
   uint64_t expected_seq_ = 0;   // 0: any
   uint64_t damaged_since_ = 0;  // damaged lines after the last good one: they explain a gap
   std::string session_;
