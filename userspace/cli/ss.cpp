@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cli/exit_code.h"
+#include "cli/table_text.h"
 #include "core/ss/columns.h"
 #include "core/ss/json.h"
 #include "core/ss/layout.h"
@@ -105,6 +106,7 @@ class TablePrinter final : public Printer {
   TablePrinter(const ss::Options& options, const SsEdges& edges)
       : show_(options.show),
         names_(edges.names),
+        recorded_(edges.recorded != nullptr),
         layout_({.header = options.show.header,
                  .netid = !one_bit(options.selection.tables),
                  .state = !one_bit(options.selection.states),
@@ -112,7 +114,10 @@ class TablePrinter final : public Printer {
                  .width = edges.width},
                 edges.write) {}
   bool add(const diag::Row& row) override {
-    ss::write_row(line_, row, show_, names_);
+    if (recorded_)
+      write_owned_row(line_, row, show_, names_);
+    else
+      ss::write_row(line_, row, show_, names_);
     return layout_.add(line_);
   }
   bool finish() override { return layout_.finish(); }
@@ -120,6 +125,7 @@ class TablePrinter final : public Printer {
  private:
   const ss::Show& show_;
   const ss::Names& names_;
+  bool recorded_;
   ss::Layout layout_;
   ss::Line line_;
 };
@@ -215,6 +221,13 @@ class Run {
     return {};
   }
 
+  Result<void> read_recorded() {
+    return edges_.recorded([this](diag::Row&& row) {
+      if (!ss::selects(plan_.options.selection, row)) return true;
+      return take(std::move(row));
+    });
+  }
+
   [[nodiscard]] bool found() const { return found_; }
 
   // The exit code.
@@ -228,9 +241,10 @@ class Run {
   [[nodiscard]] bool sorting() const { return !plan_.sort.empty(); }
 
   bool take(diag::Row&& row) {
-    if (edges_.matches_owners) edges_.add_owners(row.socket);
+    const bool has_owners = edges_.recorded != nullptr;
+    if (edges_.matches_owners && !has_owners) edges_.add_owners(row.socket);
     if (edges_.matches && !edges_.matches(row.socket)) return true;
-    if (plan_.owners && !edges_.matches_owners) edges_.add_owners(row.socket);
+    if (plan_.owners && !edges_.matches_owners && !has_owners) edges_.add_owners(row.socket);
     found_ = true;
     if (!sorting()) return printer_->add(row);
     sorted_.add(std::move(row));
@@ -275,7 +289,9 @@ Result<int> run_ss(const ss::Options& options, const SsEdges& edges) {
   Run run(*plan, edges);
   const auto dump = [&](const source::NetworkNamespace&) { return run.dump_current_netns(); };
   Result<void> dumped;
-  if (options.all_netns) {
+  if (edges.recorded) {
+    dumped = run.read_recorded();
+  } else if (options.all_netns) {
     Result<size_t> closed = source::in_every_netns(dump);
     if (!closed)
       dumped = std::move(closed.error());

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/diag/row.h"
 #include "core/result.h"
 #include "core/socket.h"
 #include "core/ss/names.h"
@@ -15,8 +16,12 @@
 
 namespace socktrace::cli {
 
+// Passes rows on until the sink returns false.
+using RowSource = std::function<Result<void>(const std::function<bool(diag::Row&&)>&)>;
+
 // What `socktrace ss` is plugged into.
 struct SsEdges {
+  RowSource recorded;                          // the sockets of a log, with their owners; absent: this host's
   std::function<bool(const Socket&)> matches;  // the filter; absent: every socket
   bool matches_owners = false;                 // the filter asks for owners: they are added before it decides
   std::span<const std::byte> bytecode;         // the part of it that the kernel applies; may be empty

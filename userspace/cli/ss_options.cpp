@@ -27,6 +27,8 @@ enum LongOnly : int {
   kSort,
   kGroupBy,
   kAllNetns,
+  kFrom,
+  kAt,
 };
 
 // One row per option: parsing and --help come from here.
@@ -79,6 +81,8 @@ constexpr OptionRow kOptions[] = {
     {'O', "oneline", nullptr, "one line for each socket"},
     {'N', "net", "NAME", "in the named network namespace"},
     {kAllNetns, "all-netns", nullptr, "in every network namespace"},
+    {kFrom, "from", "LOG", "the sockets of an event log (file, directory, -) instead of this host's"},
+    {kAt, "at", "TIME", "with --from: as they were at 03:12:07, '2026-09-20 03:12', -15m …; else the end"},
     {'F', "filter", "FILE", "more of the filter, from a file or - for standard input"},
     {'j', "json", nullptr, "a JSON object for each socket"},
     {kColumns, "columns", "KEYS", "these fields, separated by commas"},
@@ -308,6 +312,12 @@ class Parser {
         break;
       case kAllNetns:
         options.all_netns = true;
+        break;
+      case kFrom:
+        options.from.emplace_back(argument);
+        break;
+      case kAt:
+        options.at = argument;
         break;
       case 'E':
         return usage("-E is not here: plain `socktrace` shows events as they happen");
