@@ -5,7 +5,9 @@
 #include <string_view>
 
 #include "cli/help.h"
+#include "cli/log.h"
 #include "cli/output.h"
+#include "cli/record.h"
 #include "cli/ss.h"
 #include "cli/trace.h"
 
@@ -23,15 +25,9 @@ struct Verb {
 // version that keeps this list.
 constexpr std::array kVerbs = {
     Verb{"ss", run_ss_command},
+    Verb{"record", run_record_command},
+    Verb{"log", run_log_command},
 };
-
-Result<int> print(std::string_view text) {
-  Output output;
-  output.buffer() = text;
-  Result<bool> flushed = output.flush();
-  if (!flushed) return std::move(flushed.error());
-  return kOk;
-}
 
 }  // namespace
 
@@ -42,8 +38,8 @@ Result<int> run(const Words& words) {
 
   Result<TraceOptions> options = parse_trace_options(words);
   if (!options) return std::move(options.error());
-  if (options->help) return print(help_text());
-  if (options->version) return print(version_text());
+  if (options->help) return print_text(help_text());
+  if (options->version) return print_text(version_text());
   return run_trace(*options);
 }
 

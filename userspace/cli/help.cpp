@@ -15,9 +15,13 @@ std::string_view help_text() {
   sudo socktrace -t dport = :443      HTTPS connections, as they come and go
   sudo socktrace -j | tee host.jsonl  the same as JSON Lines
   socktrace ss -tulnp                 the table, once, as ss prints it
+  sudo socktrace record -o /var/log/socktrace        all day; then:
+  socktrace ss --from /var/log/socktrace --at 03:12:07 -tanp
 
 Usage: socktrace [OPTIONS] [FILTER]   table now, then live events until Ctrl-C
        socktrace ss [SS-OPTIONS] [FILTER]          the ss table, once
+       socktrace record -o DIR [OPTIONS] [FILTER]  events into a log
+       socktrace log [OPTIONS] [FILTER]            recorded events
 
 FILTER is ss's filter language: state established and ( dst 10.0.0.0/8 or
 sport = :22 ). As in ss, `and` and `or` have equal precedence, left to right.

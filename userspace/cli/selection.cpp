@@ -1,9 +1,35 @@
 #include "cli/selection.h"
 
+#include <string_view>
+#include <utility>
+
 #include "cli/filter_names.h"
 #include "core/ss/selection.h"
 
 namespace socktrace::cli {
+namespace {
+
+// "-l -t sport = :443"; -a narrows nothing.
+std::string text_of(const TraceOptions& options) {
+  std::string text;
+  const auto add = [&](std::string_view word) {
+    if (!text.empty()) text += ' ';
+    text += word;
+  };
+  if (options.listening && !options.all) add("-l");
+  const bool every_protocol = options.tcp && options.udp && options.raw && !options.unix_sockets;
+  for (const auto& [given, letter] : {std::pair{options.tcp && !every_protocol, "-t"},
+                                      {options.udp && !every_protocol, "-u"},
+                                      {options.raw && !every_protocol, "-w"},
+                                      {options.unix_sockets, "-x"},
+                                      {options.ipv4 && !options.ipv6, "-4"},
+                                      {options.ipv6 && !options.ipv4, "-6"}})
+    if (given) add(letter);
+  for (const std::string& word : options.filter) add(word);
+  return text;
+}
+
+}  // namespace
 
 Result<Selection> Selection::from(const TraceOptions& options) {
   Selection selection;
@@ -27,10 +53,7 @@ Result<Selection> Selection::from(const TraceOptions& options) {
   if (selection.filter_.states() || (!options.filter.empty() && !options.selects()))
     selection.listeners_in_table_ = selection.connections_in_table_ = true;
   selection.connected_only_ = !selection.listeners_in_table_;
-  for (const std::string& word : options.filter) {
-    if (!selection.text_.empty()) selection.text_ += ' ';
-    selection.text_ += word;
-  }
+  selection.text_ = text_of(options);
   return selection;
 }
 
@@ -49,6 +72,10 @@ bool Selection::wants(const Socket& socket) const {
   }
   const bool protocol = is_tcp(socket) ? tcp_ : is_datagram(socket) ? udp_ : raw_;
   return protocol && filter_.matches(socket, {});
+}
+
+bool Selection::records(const Socket& socket) const {
+  return (!listening_only_ || is_listening(socket)) && wants(socket);
 }
 
 bool Selection::lists(const Socket& socket) const {

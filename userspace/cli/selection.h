@@ -14,9 +14,11 @@ class Selection {
 
   // Whether the table lists this socket.
   [[nodiscard]] bool lists(const Socket& socket) const;
+  // Whether a log keeps it in its keyframes: every socket whose events are told.
+  [[nodiscard]] bool records(const Socket& socket) const;
   // Whether this event is told.
   [[nodiscard]] bool tells(const Event& event) const;
-  // For the log's header: the selection as it was typed.
+  // For the log's header: the options and the filter, as they could be typed; empty: everything.
   [[nodiscard]] const std::string& text() const { return text_; }
 
  private:

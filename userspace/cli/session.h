@@ -41,6 +41,9 @@ class Session {
   // One round: takes what the kernel has recorded, notices losses, writes what there is to say.
   Result<bool> pump();
   Result<void> notice_loss();
+  void notice_clock(uint64_t now_ns);
+  // Table and event lines for people, on standard output.
+  [[nodiscard]] bool prints_lines() const { return !json_ && !options_.recorder; }
   Result<void> table_on_demand();
 
   void on_event(Event&& event);
@@ -64,6 +67,7 @@ class Session {
   Table table_;
   Tracker tracker_;
   WallClock clock_;
+  uint64_t clock_checked_ns_ = 0;
   sink::LineStyle style_;
   Output output_;
   std::unique_ptr<sink::LogFile> log_;   // --log

@@ -139,14 +139,6 @@ uint32_t terminal_width() {
   return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-Result<int> print(std::string_view text) {
-  Output output;
-  output.buffer() = text;
-  Result<bool> flushed = output.flush();
-  if (!flushed) return std::move(flushed.error());
-  return 0;
-}
-
 // What was asked for and is in no log.
 std::string not_recorded(const ss::Options& options) {
   const ss::Show& show = options.show;
@@ -189,8 +181,8 @@ Result<RowSource> rows_of_past(const ss::Options& options, const SsEdges& edges,
 Result<int> run_ss_command(const std::vector<std::string>& words) {
   Result<SsCommand> command = parse_ss_options(words);
   if (!command) return std::move(command.error());
-  if (command->help) return print(ss_help());
-  if (command->version) return print(version_text());
+  if (command->help) return print_text(ss_help());
+  if (command->version) return print_text(version_text());
   ss::Options& options = command->options;
 
   Result<Filter> filter = Filter::parse(options.filter, system_filter_options(options.selection.preferred));

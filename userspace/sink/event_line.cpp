@@ -156,10 +156,42 @@ void append_label(std::string& out, std::string_view label, bool color) {
   out.append(9 - label.size(), ' ');
 }
 
+void append_conflict(std::string& out, const Conflict& conflict, uint64_t now_ns, const WallClock& clock,
+                     const LineStyle& style) {
+  // A privileged port or a foreign address is in nobody's hands.
+  if (conflict.holder.family != Family::unspecified) {
+    append_label(out, "held by", style.color);
+    append_holder(out, conflict.holder, now_ns, clock, style);
+    out += '\n';
+  }
+  for (const auto& [label, text] :
+       {std::pair<std::string_view, const std::string&>{"why", conflict.why}, {"next", conflict.next}}) {
+    if (text.empty()) continue;
+    append_label(out, label, style.color);
+    append_escaped(out, text);
+    out += '\n';
+  }
+}
+
+// "HH:MM:SS.ffffff + LISTEN       "
+void append_front(std::string& out, uint64_t time_ns, char glyph, std::string_view word,
+                  const WallClock& clock, const LineStyle& style) {
+  out += format_clock(clock.realtime_ns(time_ns), style.utc);
+  out += ' ';
+  if (style.color) out += color_of(glyph);
+  out += glyph;
+  out += ' ';
+  out += word;
+  if (style.color) out += kReset;
+  out.append(word.size() < kWordWidth ? kWordWidth - word.size() : 0, ' ');
+  out += "  ";
+}
+
+}  // namespace
+
 void append_holder(std::string& out, const Socket& holder, uint64_t now_ns, const WallClock& clock,
                    const LineStyle& style) {
   const Owner* owner = holder.owners.empty() ? nullptr : &holder.owners.front();
-  append_label(out, "held by", style.color);
   append_owners(out, nullptr, holder);
   append_detail(out, ss_name(holder.state));
   out += ' ';
@@ -171,41 +203,38 @@ void append_holder(std::string& out, const Socket& holder, uint64_t now_ns, cons
     append_detail(out, "since ");
     append_since(out, holder, now_ns, clock, style.utc);
   }
+}
+
+void append_notice_line(std::string& out, uint64_t time_ns, std::string_view word, std::string_view text,
+                        const WallClock& clock, const LineStyle& style) {
+  append_front(out, time_ns, '!', word, clock, style);
+  append_escaped(out, text);
   out += '\n';
 }
 
-void append_conflict(std::string& out, const Conflict& conflict, uint64_t now_ns, const WallClock& clock,
-                     const LineStyle& style) {
-  // A privileged port or a foreign address is in nobody's hands.
-  if (conflict.holder.family != Family::unspecified)
-    append_holder(out, conflict.holder, now_ns, clock, style);
-  for (const auto& [label, text] :
-       {std::pair<std::string_view, const std::string&>{"why", conflict.why}, {"next", conflict.next}}) {
-    if (text.empty()) continue;
-    append_label(out, label, style.color);
-    append_escaped(out, text);
-    out += '\n';
-  }
+void append_loss_line(std::string& out, const LogLoss& loss, const WallClock& clock, const LineStyle& style) {
+  std::string text = std::to_string(loss.count) + " events (" + loss.where + ")";
+  if (loss.from_ns != 0) text += "  since " + format_clock(clock.realtime_ns(loss.from_ns), style.utc);
+  append_notice_line(out, loss.time_ns, "LOST", text, clock, style);
 }
 
-}  // namespace
+void append_clock_line(std::string& out, const LogClock& step, const WallClock& clock,
+                       const LineStyle& style) {
+  const auto size_ns = static_cast<uint64_t>(step.step_ns < 0 ? -step.step_ns : step.step_ns);
+  append_notice_line(out, step.time_ns, "CLOCK",
+                     (step.step_ns < 0 ? "set back by " : "set forward by ") + format_duration(size_ns),
+                     clock, style);
+}
 
 void append_event_line(std::string& out, const Event& event, const WallClock& clock, const LineStyle& style) {
   const Look look = kLooks[static_cast<size_t>(event.kind)];
   const std::string_view word = look.word.empty() ? ss_name(event.socket.state) : look.word;
-  out += format_clock(clock.realtime_ns(event.time_ns), style.utc);
-  out += ' ';
-  if (style.color) out += color_of(look.glyph);
-  out += look.glyph;
-  out += ' ';
-  out += word;
-  if (style.color) out += kReset;
+  append_front(out, event.time_ns, look.glyph, word, clock, style);
   if (event.kind == EventKind::snapshot_done) {
+    out.erase(out.find_last_not_of(' ') + 1);
     out += '\n';
     return;
   }
-  out.append(word.size() < kWordWidth ? kWordWidth - word.size() : 0, ' ');
-  out += "  ";
   append_where(out, event.socket);
   out += "  ";
   if (event.error != 0) {

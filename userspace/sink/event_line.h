@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "core/event.h"
+#include "core/log/record.h"
 #include "core/time.h"
 
 namespace socktrace::sink {
@@ -30,5 +32,23 @@ struct LineStyle {
 //
 // "since ≥09:14:02 (≥1d17h)": the socket is older than the trace.
 void append_event_line(std::string& out, const Event& event, const WallClock& clock, const LineStyle& style);
+
+// A socket and who holds it, as under a failed bind, without a newline; `now_ns` (CLOCK_BOOTTIME) is what its age
+// counts to:
+//
+//   nginx[991] root nginx.service  LISTEN 0.0.0.0:8080  fd 6  since 09:14:02 (1d17h)
+void append_holder(std::string& out, const Socket& holder, uint64_t now_ns, const WallClock& clock,
+                   const LineStyle& style);
+
+// Records of the log that are no events:
+//
+//   HH:MM:SS.ffffff ! LOST         412 events (ringbuf)  since 03:12:05.100000
+//   HH:MM:SS.ffffff ! CLOCK        set back by 15s
+void append_loss_line(std::string& out, const LogLoss& loss, const WallClock& clock, const LineStyle& style);
+void append_clock_line(std::string& out, const LogClock& step, const WallClock& clock,
+                       const LineStyle& style);
+// "HH:MM:SS.ffffff ! WORD  TEXT": what has to be said about the recording itself; the text is escaped.
+void append_notice_line(std::string& out, uint64_t time_ns, std::string_view word, std::string_view text,
+                        const WallClock& clock, const LineStyle& style);
 
 }  // namespace socktrace::sink

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -12,6 +13,8 @@ namespace {
 
 constexpr size_t kLargeBatch = 256 << 10;    // written without waiting for flush()
 constexpr uint64_t kRetry_ns = 100'000'000;  // after an error
+constexpr uint64_t kSpaceInterval_ns = 1'000'000'000;
+constexpr uint64_t kMostFree = uint64_t{1} << 30;
 constexpr uint64_t kWarnInterval_ns = 10'000'000'000;
 constexpr uint64_t kLossKeyframe_ns = 10'000'000'000;  // between keyframes that losses cause
 constexpr uint64_t kKeyframeShare = 5;                 // keyframes take at most a fifth of the bytes
@@ -42,6 +45,10 @@ bool is_urgent(EventKind kind) {
 Result<std::unique_ptr<LogFile>> LogFile::open(LogFileOptions options, LogFileHooks hooks, Moment now) {
   Result<AppendFile> file = AppendFile::open(options.path);
   if (!file) return std::move(file.error());
+  if (options.rotation.min_free_bytes == Rotation::kAutomatic) {
+    const Result<FreeSpace> space = free_space(options.path);
+    options.rotation.min_free_bytes = space ? std::min(space->total_bytes / 20, kMostFree) : 0;
+  }
   std::unique_ptr<LogFile> log(new LogFile(std::move(options), std::move(hooks), std::move(*file)));
   log->begin_file("start", now);
   log->flush(now);
@@ -151,7 +158,8 @@ void LogFile::write(uint64_t now_ns) {
     drop(0, now_ns);
     return;
   }
-  const AppendFile::Wrote wrote = file_.write(buffer_);
+  const AppendFile::Wrote wrote =
+      has_room(now_ns) ? file_.write(buffer_) : AppendFile::Wrote{.bytes = 0, .error = ENOSPC};
   unsynced_ |= wrote.bytes > 0;
   bytes_since_keyframe_ += wrote.bytes;
   lead_written(wrote.bytes);
@@ -159,8 +167,11 @@ void LogFile::write(uint64_t now_ns) {
   if (wrote.error != 0) {
     retry_ns_ = now_ns + kRetry_ns;
     drop(wrote.bytes, now_ns);
+    const std::string what =
+        low_space_ ? fmt::format("less than {} MiB free", options_.rotation.min_free_bytes >> 20)
+                   : std::strerror(wrote.error);
     warn(now_ns, fmt::format("event log {}: {}; tracing goes on, {} events not written so far", options_.path,
-                             std::strerror(wrote.error), events_dropped_));
+                             what, events_dropped_));
     return;
   }
   buffer_.clear();
@@ -168,6 +179,20 @@ void LogFile::write(uint64_t now_ns) {
   if (error_before != 0)
     warn(now_ns, fmt::format("event log {}: writing again; {} events were not written", options_.path,
                              events_dropped_));
+}
+
+// Asked once a second, oftener while there is none. The oldest files make room, on the other thread.
+bool LogFile::has_room(uint64_t now_ns) {
+  const uint64_t floor = options_.rotation.min_free_bytes;
+  if (floor == 0 || file_.is_stdout()) return true;
+  if (space_checked_ns_ != 0 && now_ns < space_checked_ns_ + (low_space_ ? kRetry_ns : kSpaceInterval_ns))
+    return !low_space_;
+  space_checked_ns_ = now_ns;
+  const Result<FreeSpace> space = free_space(options_.path);
+  const bool was_low = std::exchange(low_space_, space && space->free_bytes < floor);
+  if (low_space_ && !was_low)
+    compressor_.run([path = options_.path, rotation = options_.rotation] { (void)tidy(path, rotation); });
+  return !low_space_;
 }
 
 // Forgets what is in buffer_ behind its first `written` bytes, and puts the record that says so in front of

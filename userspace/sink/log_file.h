@@ -41,7 +41,7 @@ struct LogFileHooks {
 
 // The event log on disk: records are gathered by add() and written by flush(), one write(2) a batch.
 //
-// A failing disk never blocks or ends tracing. What could not be written is dropped and counted; the first
+// A failing disk, or one that is nearly full, never blocks or ends tracing. What could not be written is dropped and counted; the first
 // record written afterwards is the loss, where = "disk". The disk is tried again with every flush, at most
 // ten times a second. fdatasync() runs on another thread, once a second and at once after bind.failed,
 // listen.failed, tcp.listen and loss.
@@ -78,6 +78,7 @@ class LogFile {
   void drop(size_t written, uint64_t now_ns);
   void warn(uint64_t now_ns, const std::string& message);
   void write_if_large(uint64_t now_ns);
+  bool has_room(uint64_t now_ns);
   void sync_if_due(uint64_t now_ns);
   void rotate(Moment now);
   void end_file(Moment now);
@@ -103,6 +104,9 @@ class LogFile {
   LogLoss missing_;          // records dropped and not yet told of in the file; count 0: none
   uint64_t missing_seq_ = 0;
   bool keyframe_wanted_ = false;  // after a loss
+
+  bool low_space_ = false;  // less is free than Rotation::min_free_bytes
+  uint64_t space_checked_ns_ = 0;
 
   int last_error_ = 0;
   uint64_t retry_ns_ = 0;  // not before this time after an error

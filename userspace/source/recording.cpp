@@ -59,7 +59,9 @@ uint64_t last_time_in(const std::string& path) {
 Result<RecordedFile> look_into(const std::string& path) {
   RecordedFile file;
   file.path = path;
-  if (path == "-") return file;
+  struct stat status {};
+  if (path == "-" || (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)))
+    return file;  // read once
   Result<sys::LogBytes> bytes = sys::LogBytes::open(path);
   if (!bytes) return std::move(bytes.error());
   Result<std::string_view> piece = bytes->next();
@@ -73,8 +75,7 @@ Result<RecordedFile> look_into(const std::string& path) {
       file.began_ns = header->realtime_ns;
     }
   if (!path.ends_with(kCompressed)) file.ended_ns = last_time_in(path);
-  struct stat status {};
-  if (file.ended_ns == 0 && stat(path.c_str(), &status) == 0)
+  if (file.ended_ns == 0)
     file.ended_ns = static_cast<uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
                     static_cast<uint64_t>(status.st_mtim.tv_nsec);
   return file;
@@ -98,6 +99,12 @@ void drop_twins(std::vector<std::string>& paths) {
   std::erase_if(paths, [&](const std::string& path) {
     return path.ends_with(kCompressed) && all.contains(path.substr(0, path.size() - kCompressed.size()));
   });
+}
+
+// 0: there is none.
+uint64_t inode_of(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
 // What one file added to a report.
@@ -156,31 +163,48 @@ uint64_t Recording::ended_ns() const {
   return files_.empty() ? 0 : files_.back().ended_ns;
 }
 
-Result<void> Recording::read(uint64_t from_ns, uint64_t until_ns, Damage& damage,
-                             const RecordSink& sink) const {
+Result<void> Recording::read(uint64_t from_ns, uint64_t until_ns, Damage& damage, const RecordSink& sink,
+                             const std::function<bool()>& more) const {
   LogReader reader;
   reader.set_window(from_ns, until_ns);
   bool wanted = true;
+  const auto feed = [&](std::string_view piece) {
+    reader.feed(piece, [&](LogRecord&& record) { wanted = wanted && sink(std::move(record), reader); });
+  };
   for (size_t i = 0; i < files_.size() && wanted; ++i) {
     const RecordedFile& file = files_[i];
+    const bool is_last = i + 1 == files_.size();
     const bool is_early = from_ns != 0 && file.ended_ns != 0 && file.ended_ns < from_ns;
     const bool is_late = until_ns != 0 && file.began_ns > until_ns;
-    if (is_early || is_late) {
+    if ((is_early && !(is_last && more)) || is_late) {
       reader.forget_position();
       continue;
     }
-    Result<sys::LogBytes> bytes = sys::LogBytes::open(file.path);
-    if (!bytes) return std::move(bytes.error());
-    const LogReport before = reader.report();
-    while (wanted) {
-      Result<std::string_view> piece = bytes->next();
-      if (!piece) return std::move(piece.error());
-      if (piece->empty()) break;
-      reader.feed(*piece, [&](LogRecord&& record) { wanted = wanted && sink(std::move(record), reader); });
+    for (bool again = true; again && wanted;) {
+      again = false;
+      const uint64_t inode = inode_of(file.path);
+      Result<sys::LogBytes> bytes = sys::LogBytes::open(file.path);
+      if (!bytes) return std::move(bytes.error());
+      const LogReport before = reader.report();
+      while (wanted) {
+        Result<std::string_view> piece = bytes->next();
+        if (!piece) return std::move(piece.error());
+        feed(*piece);
+        if (!piece->empty()) continue;
+        if (!is_last || !more || !more()) break;
+        again = inode_of(file.path) != inode && inode_of(file.path) != 0;
+        if (!again) continue;
+        // Put aside: the rest of it, then the file that has its name now.
+        for (piece = bytes->next(); piece && !piece->empty(); piece = bytes->next()) feed(*piece);
+        break;
+      }
+      if (wanted) reader.end_file();
+      tell_damage(file, before, reader.report(), *bytes, damage);
     }
-    if (wanted) reader.end_file();
-    tell_damage(file, before, reader.report(), *bytes, damage);
   }
+  if (reader.report().hosts > 1)
+    damage.messages.push_back(
+        fmt::format("these are logs of {} hosts, one after another", reader.report().hosts));
   return {};
 }
 

@@ -40,9 +40,11 @@ class Recording {
   };
 
   // Every record of the wall times from..until (0: open), file after file; files that cannot hold any are not
-  // opened. False from the sink ends the reading.
+  // opened. False from the sink ends the reading. `more`, when given, is asked at the end of the last file: true
+  // when what has been written since is to be read, there or in the file that has taken its place.
   using RecordSink = std::function<bool(LogRecord&& record, const LogReader& reader)>;
-  Result<void> read(uint64_t from_ns, uint64_t until_ns, Damage& damage, const RecordSink& sink) const;
+  Result<void> read(uint64_t from_ns, uint64_t until_ns, Damage& damage, const RecordSink& sink,
+                    const std::function<bool()>& more = nullptr) const;
 
   // The table at a moment (wall time; nothing: at the end), read from no more files than it takes.
   Result<LogReplay> table_at(std::optional<uint64_t> at_ns, Damage& damage) const;
