@@ -12,6 +12,7 @@
 #include "cli/ss_names.h"
 #include "cli/table_text.h"
 #include "diagnose/explain.h"
+#include "enrich/lineage.h"
 #include "source/dump.h"
 #include "source/owners.h"
 #include "sys/clock.h"
@@ -217,6 +218,8 @@ void Session::explain(Event& event) {
   for (const Socket& socket : sockets) candidates.push_back(&socket);
   const Result<diagnose::HostFacts> facts = diagnose::read_host_facts();
   event.conflicts = diagnose::explain_failure(event, candidates, facts ? *facts : diagnose::HostFacts{});
+  event.failures = failures_.note(event);
+  enrich::add_lineage(event.conflicts);
 }
 
 void Session::on_event(Event&& event) {

@@ -13,6 +13,7 @@
 #include "core/table.h"
 #include "core/time.h"
 #include "core/tracker/tracker.h"
+#include "diagnose/failure_counter.h"
 #include "enrich/processes.h"
 #include "sink/event_line.h"
 #include "sink/log_file.h"
@@ -72,7 +73,8 @@ class Session {
   Output output_;
   std::unique_ptr<sink::LogFile> log_;   // --log
   std::unique_ptr<sink::LogFile> json_;  // --json: standard output as a log
-  bool started_ = false;                 // events of the first snapshot are the table, not news
+  diagnose::FailureCounter failures_;
+  bool started_ = false;  // events of the first snapshot are the table, not news
   uint64_t events_ = 0;
   uint64_t lost_ = 0;
 };

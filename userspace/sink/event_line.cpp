@@ -156,21 +156,30 @@ void append_label(std::string& out, std::string_view label, bool color) {
   out.append(9 - label.size(), ' ');
 }
 
-void append_conflict(std::string& out, const Conflict& conflict, uint64_t now_ns, const WallClock& clock,
-                     const LineStyle& style) {
-  // A privileged port or a foreign address is in nobody's hands.
-  if (conflict.holder.family != Family::unspecified) {
-    append_label(out, "held by", style.color);
-    append_holder(out, conflict.holder, now_ns, clock, style);
-    out += '\n';
+void append_labelled(std::string& out, std::string_view label, std::string_view text, bool color) {
+  if (text.empty()) return;
+  append_label(out, label, color);
+  append_escaped(out, text);
+  out += '\n';
+}
+
+// "systemd[1] → nginx[991]"
+void append_chain(std::string& out, const Conflict& conflict, bool color) {
+  if (conflict.parents.empty() || conflict.holder.owners.empty()) return;
+  append_label(out, "chain", color);
+  for (auto parent = conflict.parents.rbegin(); parent != conflict.parents.rend(); ++parent) {
+    append_escaped(out, parent->name);
+    out += '[' + std::to_string(parent->pid) + "] → ";
   }
-  for (const auto& [label, text] :
-       {std::pair<std::string_view, const std::string&>{"why", conflict.why}, {"next", conflict.next}}) {
-    if (text.empty()) continue;
-    append_label(out, label, style.color);
-    append_escaped(out, text);
-    out += '\n';
-  }
+  append_name(out, *conflict.holder.owners.front().process);
+  out += '\n';
+}
+
+void append_failures(std::string& out, const FailureCount& failures, bool color) {
+  if (failures.count < 2) return;
+  append_labelled(
+      out, "again",
+      "failed " + std::to_string(failures.count) + " times in " + format_duration(failures.span_ns), color);
 }
 
 // "HH:MM:SS.ffffff + LISTEN       "
@@ -203,6 +212,20 @@ void append_holder(std::string& out, const Socket& holder, uint64_t now_ns, cons
     append_detail(out, "since ");
     append_since(out, holder, now_ns, clock, style.utc);
   }
+}
+
+void append_conflict(std::string& out, const Conflict& conflict, uint64_t now_ns, const WallClock& clock,
+                     const LineStyle& style) {
+  // A privileged port or a foreign address is in nobody's hands.
+  if (conflict.holder.family != Family::unspecified) {
+    append_label(out, "held by", style.color);
+    append_holder(out, conflict.holder, now_ns, clock, style);
+    out += '\n';
+  }
+  append_labelled(out, "command", conflict.command, style.color);
+  append_chain(out, conflict, style.color);
+  append_labelled(out, "why", conflict.why, style.color);
+  append_labelled(out, "next", conflict.next, style.color);
 }
 
 void append_notice_line(std::string& out, uint64_t time_ns, std::string_view word, std::string_view text,
@@ -246,6 +269,7 @@ void append_event_line(std::string& out, const Event& event, const WallClock& cl
   out += '\n';
   for (const Conflict& conflict : event.conflicts)
     append_conflict(out, conflict, event.time_ns, clock, style);
+  append_failures(out, event.failures, style.color);
 }
 
 }  // namespace socktrace::sink

@@ -27,11 +27,19 @@ struct LineStyle {
 //
 //   03:12:07.123456 x BIND FAILED  0.0.0.0:8080/tcp  EADDRINUSE  node[1234] deploy myapp.service
 //       held by  nginx[991] root nginx.service  LISTEN 0.0.0.0:8080  fd 6  since 09:14:02 (1d17h)
+//       command  nginx: master process /usr/sbin/nginx
+//       chain    systemd[1] → nginx[991]
 //       why      same port, overlapping address, neither socket has SO_REUSEPORT
 //       next     systemctl status nginx.service
+//       again    failed 3 times in 40s
 //
+// Lines that would say nothing are left out.
 // "since ≥09:14:02 (≥1d17h)": the socket is older than the trace.
 void append_event_line(std::string& out, const Event& event, const WallClock& clock, const LineStyle& style);
+
+// The indented lines about one holder, or about a reason without holder.
+void append_conflict(std::string& out, const Conflict& conflict, uint64_t now_ns, const WallClock& clock,
+                     const LineStyle& style);
 
 // A socket and who holds it, as under a failed bind, without a newline; `now_ns` (CLOCK_BOOTTIME) is what its age
 // counts to:

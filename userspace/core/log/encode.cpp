@@ -121,6 +121,12 @@ void LogEncoder::event(std::string& out, const Event& event) {
     for (const Conflict& found : event.conflicts) conflict(found, event.time_ns);
     json_.end(start, ']');
   }
+  if (event.failures.count > 0) {
+    const size_t start = json_.begin("failures");
+    json_.number("count", event.failures.count);
+    json_.quantity("span_ns", event.failures.span_ns);
+    json_.end(start);
+  }
   json_.yes("resync", event.resync);
   json_.yes("gone", event.gone);
   message_.clear();
