@@ -160,7 +160,8 @@ TEST(EventLine, ColourWrapsThePaddedWordOnly) {
 }
 
 TEST(EventLine, AFailedBindTellsCommandChainAndHowOften) {
-  const Process nginx = test::process(991, "nginx", "root", "nginx.service");
+  Process nginx = test::process(991, "nginx", "root", "nginx.service");
+  nginx.start_ns = 0;
   Event event = EventBuilder(EventKind::bind_failed, "0.0.0.0:8080")
                     .by(kNode)
                     .error(EADDRINUSE)

@@ -4,12 +4,14 @@
 #include <span>
 #include <string_view>
 
+#include "cli/exposed.h"
 #include "cli/help.h"
 #include "cli/log.h"
 #include "cli/output.h"
 #include "cli/record.h"
 #include "cli/ss.h"
 #include "cli/trace.h"
+#include "cli/why.h"
 
 namespace socktrace::cli {
 namespace {
@@ -24,9 +26,8 @@ struct Verb {
 // A first word that is exactly one of these is a verb; any other begins an option or a filter, now and in every later
 // version that keeps this list.
 constexpr std::array kVerbs = {
-    Verb{"ss", run_ss_command},
-    Verb{"record", run_record_command},
-    Verb{"log", run_log_command},
+    Verb{"ss", run_ss_command},   Verb{"record", run_record_command},   Verb{"log", run_log_command},
+    Verb{"why", run_why_command}, Verb{"exposed", run_exposed_command},
 };
 
 }  // namespace

@@ -32,11 +32,11 @@ Result<LogCommand> parse_log_options(std::span<const std::string> words) {
   std::vector<std::string> events;
   CLI::App app;
   declare_selection(app, command.selection);
-  app.add_option("--from", command.from)->expected(1)->take_all();
+  app.add_option("--from", command.from)->expected(1)->allow_extra_args(false)->take_all();
   app.add_option("-S,--since", command.since);
   app.add_option("-U,--until", command.until);
   app.add_option("--diff", command.diff)->expected(2);
-  app.add_option("--event", events)->delimiter(',')->expected(1)->take_all();
+  app.add_option("--event", events)->delimiter(',')->expected(1)->allow_extra_args(false)->take_all();
   app.add_flag("-f,--follow", command.follow);
   app.add_flag("-j,--json", command.json);
   app.add_flag("-q,--quiet", command.quiet);

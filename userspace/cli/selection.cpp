@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cli/filter_names.h"
+#include "core/reach.h"
 #include "core/ss/selection.h"
 
 namespace socktrace::cli {
@@ -29,10 +30,25 @@ std::string text_of(const TraceOptions& options) {
   return text;
 }
 
+// A port that other hosts may reach opens, or one fails to open.
+bool is_alert(const Event& event) {
+  switch (event.kind) {
+    case EventKind::bind_failed:
+    case EventKind::listen_failed:
+      return true;
+    case EventKind::tcp_listen:
+    case EventKind::udp_open:
+      return is_inet(event.socket) && is_listening(event.socket) && is_exposed(reach_of(event.socket));
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 Result<Selection> Selection::from(const TraceOptions& options) {
   Selection selection;
+  selection.alert_only_ = options.alert_only;
   selection.listening_only_ = options.listening && !options.all;
   // As in ss: -l listeners, -a everything, any other selection connections only. Nothing selected: listeners, with
   // every event after them.
@@ -86,6 +102,7 @@ bool Selection::lists(const Socket& socket) const {
 }
 
 bool Selection::tells(const Event& event) const {
+  if (alert_only_ && !is_alert(event)) return false;
   if (event.kind == EventKind::snapshot_done) return true;
   if (listening_only_) {
     switch (event.kind) {

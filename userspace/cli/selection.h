@@ -25,6 +25,7 @@ class Selection {
   [[nodiscard]] bool wants(const Socket& socket) const;
 
   bool listening_only_ = false;
+  bool alert_only_ = false;
   bool connections_in_table_ = false;
   bool listeners_in_table_ = false;
   bool connected_only_ = false;

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "core/event_text.h"
+#include "core/reach.h"
 #include "core/ss/layout.h"
 #include "core/ss/row_text.h"
 
@@ -74,6 +75,12 @@ void append_table(std::string& out, const std::vector<const Socket*>& rows, cons
   ss::Line line;
   for (const Socket* socket : rows) {
     write_owned_row(line, recorded_row(*socket), show, names);
+    if (const Reach reach = reach_of(*socket);
+        is_inet(*socket) && is_listening(*socket) && is_exposed(reach)) {
+      line.text += " ! ";
+      line.text += name(reach);
+      line.end[ss::kRest] = static_cast<uint32_t>(line.text.size());
+    }
     layout.add(line);
   }
   layout.finish();

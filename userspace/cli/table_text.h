@@ -26,7 +26,7 @@ diag::Row recorded_row(const Socket& socket);
 void write_owned_row(ss::Line& line, const diag::Row& row, const ss::Show& show, const ss::Names& names);
 
 // The rows as `ss -p` prints them; without users, `last:(name[pid])` tells who had the socket, or `?kernel`, `?permission` …
-// why nobody is known.
+// why nobody is known. `! any iface` and the like follow a listener that other hosts may reach.
 void append_table(std::string& out, const std::vector<const Socket*>& rows, const ss::Names& names,
                   const TableStyle& style);
 

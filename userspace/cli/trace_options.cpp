@@ -65,6 +65,7 @@ void declare_trace(CLI::App& app, TraceOptions& options) {
   app.add_flag("-p,--processes");  // likewise
   app.add_flag("-1,--once", options.once);
   app.add_flag("--no-table", options.no_table);
+  app.add_flag("--alert-only", options.alert_only);
   app.add_flag("-H,--no-header", options.no_header);
   app.add_flag("-j,--json", options.json);
   app.add_option("-L,--log", options.log);
@@ -117,6 +118,7 @@ Result<TraceOptions> parse_trace_options(std::span<const std::string> words) {
   declare_trace(app, options);
   if (Result<void> parsed = parse_words(app, words); !parsed) return std::move(parsed.error());
   if (Result<void> taken = take_tracing(texts, options); !taken) return std::move(taken.error());
+  if (options.alert_only) options.no_table = true;
   if (options.once && options.no_table) return usage("--once and --no-table together would print nothing");
   return options;
 }

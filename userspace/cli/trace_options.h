@@ -26,6 +26,7 @@ struct TraceOptions {
   // Output.
   bool once = false;
   bool no_table = false;
+  bool alert_only = false;  // no table; of the events only exposed ports opening, and failures
   bool no_header = false;
   bool json = false;
   bool quiet = false;

@@ -6,6 +6,7 @@
 
 #include "core/escape.h"
 #include "core/event_text.h"
+#include "core/reach.h"
 
 namespace socktrace::sink {
 namespace {
@@ -92,14 +93,15 @@ void append_owners(std::string& out, const Process* doer, const Socket& socket) 
 }
 
 // "09:14:02 (1d17h)"
-void append_since(std::string& out, const Socket& socket, uint64_t now_ns, const WallClock& clock, bool utc) {
-  const std::string_view bound = socket.since_is_bound ? "≥" : "";
+void append_since(std::string& out, uint64_t since_ns, bool is_bound, uint64_t now_ns, const WallClock& clock,
+                  bool utc) {
+  const std::string_view bound = is_bound ? "≥" : "";
   out += bound;
-  out += format_clock(clock.realtime_ns(socket.opened_ns), utc).substr(0, 8);
-  if (now_ns < socket.opened_ns) return;
+  out += format_clock(clock.realtime_ns(since_ns), utc).substr(0, 8);
+  if (now_ns < since_ns) return;
   out += " (";
   out += bound;
-  out += format_duration(now_ns - socket.opened_ns);
+  out += format_duration(now_ns - since_ns);
   out += ')';
 }
 
@@ -115,11 +117,26 @@ void append_stats(std::string& out, const TcpStats& stats) {
   if (stats.retransmits > 0) append_detail(out, "retransmits " + std::to_string(stats.retransmits));
 }
 
+// "! any iface": other hosts may get there.
+void append_reach(std::string& out, const Socket& socket, bool color) {
+  const Reach reach = reach_of(socket);
+  if (!is_exposed(reach)) return;
+  out += "  ";
+  if (color) out += kMagenta;
+  out += "! ";
+  out += name(reach);
+  if (color) out += kReset;
+}
+
 void append_details(std::string& out, const Event& event, const LineStyle& style) {
   const Socket& socket = event.socket;
   switch (event.kind) {
     case EventKind::tcp_listen:
       if (socket.send_q > 0) append_detail(out, "backlog " + std::to_string(socket.send_q));
+      append_reach(out, socket, style.color);
+      break;
+    case EventKind::udp_open:
+      if (is_listening(socket)) append_reach(out, socket, style.color);
       break;
     case EventKind::socket_seen:
     case EventKind::socket_owner:
@@ -210,7 +227,10 @@ void append_holder(std::string& out, const Socket& holder, uint64_t now_ns, cons
   if (owner && owner->fd >= 0 && !owner->exited) append_detail(out, "fd " + std::to_string(owner->fd));
   if (holder.opened_ns > 0) {
     append_detail(out, "since ");
-    append_since(out, holder, now_ns, clock, style.utc);
+    append_since(out, holder.opened_ns, holder.since_is_bound, now_ns, clock, style.utc);
+  } else if (owner && owner->process->start_ns > 0) {
+    append_detail(out, "process since ");
+    append_since(out, owner->process->start_ns, false, now_ns, clock, style.utc);
   }
 }
 

@@ -22,7 +22,7 @@ struct LineStyle {
 //
 // Two spaces separate the groups, none occurs within one; EVENT is padded to 11 cells. GLYPH is + new, -
 // gone, ~ changed, x failed, ! notice, so that colour is never the only sign. † marks a process that has
-// exited, +N counts further owners, and a socket without an owner says why (?permission ?kernel ?netns
+// exited, "! any iface" a listener that other hosts may reach (core/reach.h), +N counts further owners, and a socket without an owner says why (?permission ?kernel ?netns
 // ?exited ?unaccepted). A failed bind or listen is followed by one indented block for each conflict:
 //
 //   03:12:07.123456 x BIND FAILED  0.0.0.0:8080/tcp  EADDRINUSE  node[1234] deploy myapp.service
@@ -45,6 +45,8 @@ void append_conflict(std::string& out, const Conflict& conflict, uint64_t now_ns
 // counts to:
 //
 //   nginx[991] root nginx.service  LISTEN 0.0.0.0:8080  fd 6  since 09:14:02 (1d17h)
+//
+// A socket that nobody saw open says "process since" with the start of its process.
 void append_holder(std::string& out, const Socket& holder, uint64_t now_ns, const WallClock& clock,
                    const LineStyle& style);
 
