@@ -209,8 +209,11 @@ void Session::explain(Event& event) {
   // Descriptors wander by fork, exec and SCM_RIGHTS without any record: who holds the port is looked up now.
   if (Result<source::OwnerMap> owners = find_owners()) {
     for (Socket& socket : sockets) {
-      if (owners->find(socket.inode, socket.key.cookie).empty()) continue;
-      socket.owners.clear();
+      if (owners->find(socket.inode, socket.key.cookie).empty()) {
+        if (owners->unreadable_processes() == 0)
+          for (Owner& owner : socket.owners) owner.exited = true;
+        continue;
+      }
       source::attribute(socket, *owners, describe_holder());
     }
   }
