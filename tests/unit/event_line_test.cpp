@@ -180,6 +180,14 @@ TEST(EventLine, AFailedBindTellsCommandChainAndHowOften) {
             "    again    failed 3 times in 40.0s\n");
 }
 
+TEST(EventLine, ALongCommandLineIsCutBetweenCharacters) {
+  Event event = EventBuilder(EventKind::bind_failed, "0.0.0.0:8080").by(kNode).error(EADDRINUSE);
+  event.conflicts.emplace_back();
+  event.conflicts[0].command = std::string(159, 'x') + "\xc3\xa4" + std::string(1000, 'y');
+  EXPECT_NE(line(event).find("    command  " + std::string(159, 'x') + " …\n"), std::string::npos)
+      << line(event);
+}
+
 TEST(EventLine, HostileNamesCannotLeaveTheirLine) {
   test::RandomEvents random(4);
   for (int round = 0; round < 2'000; ++round) {

@@ -180,6 +180,20 @@ void append_labelled(std::string& out, std::string_view label, std::string_view 
   out += '\n';
 }
 
+// A screen has room for its beginning only; the log has all of it.
+void append_command(std::string& out, const std::string& command, bool color) {
+  constexpr size_t kShown = 160;
+  std::string_view shown = command;
+  if (shown.size() > kShown) {
+    size_t end = kShown;
+    while (end > 0 && (static_cast<unsigned char>(shown[end]) & 0xc0) == 0x80)
+      --end;  // not within a character
+    shown = shown.substr(0, end);
+  }
+  append_labelled(out, "command", shown, color);
+  if (shown.size() < command.size()) out.replace(out.size() - 1, 1, " …\n");
+}
+
 // "systemd[1] → nginx[991]"
 void append_chain(std::string& out, const Conflict& conflict, bool color) {
   if (conflict.parents.empty() || conflict.holder.owners.empty()) return;
@@ -242,7 +256,7 @@ void append_conflict(std::string& out, const Conflict& conflict, uint64_t now_ns
     append_holder(out, conflict.holder, now_ns, clock, style);
     out += '\n';
   }
-  append_labelled(out, "command", conflict.command, style.color);
+  append_command(out, conflict.command, style.color);
   append_chain(out, conflict, style.color);
   append_labelled(out, "why", conflict.why, style.color);
   append_labelled(out, "next", conflict.next, style.color);
