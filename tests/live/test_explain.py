@@ -83,6 +83,10 @@ CAUSES = {
     "privileged_port": ("", "as_nobody(); s = tcp()", "s.bind(('127.0.0.1', 81))"),
     "foreign_address": ("", "s = tcp()", "s.bind(('192.0.2.1', LO[1]))"),
     "already_bound": ("", "s = tcp(); s.bind(('127.0.0.1', 0))", "s.bind(LO)"),
+    "connect_without_a_free_port": (
+        "open('/proc/sys/net/ipv4/ip_local_port_range', 'w').write('40000 40003')\n"
+        "l = tcp(); l.bind(LO); l.listen(); held = [socket.create_connection(LO) for _ in range(4)]",
+        "s = tcp()", "s.connect(LO)"),
     "range_exhausted": (
         "open('/proc/sys/net/ipv4/ip_local_port_range', 'w').write('40000 40003')\n"
         "open('/proc/sys/net/ipv4/ip_local_reserved_ports', 'w').write('40001')\n"
@@ -104,6 +108,7 @@ def blanked(line):
     line = re.sub(r"^    command  .*", "    command  COMMAND", line)
     line = re.sub(r"^    chain    .* → ", "    chain    … → ", line)
     line = re.sub(r"127\.0\.0\.1:(3[2-9]|[45]\d|6[0-5])\d{3}\b(?!/)", "127.0.0.1:EPHEMERAL", line)
+    line = re.sub(r"lived \S+", "lived AGE", line)
     line = re.sub(r"up to \d+ s more", "up to N s more", line)
     line = re.sub(r"ps -fp \d+", "ps -fp PID", line)
     return line

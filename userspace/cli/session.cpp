@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <vector>
 
@@ -36,6 +37,11 @@ probe::BindResult bind_result(const std::string& name) {
 sink::Moment now() {
   const uint64_t boottime_ns = sys::boottime_ns();
   return {boottime_ns, sys::measure_wall_clock().realtime_ns(boottime_ns)};
+}
+
+bool needs_explanation(const Event& event) {
+  return event.kind == EventKind::bind_failed || event.kind == EventKind::listen_failed ||
+         (event.kind == EventKind::tcp_connect_failed && event.error == EADDRNOTAVAIL);
 }
 
 }  // namespace
@@ -202,9 +208,13 @@ Result<ReconcileCounts> Session::compare_with_kernel(bool resync) {
 
 void Session::explain(Event& event) {
   std::vector<Socket> sockets;
+  const Socket& asking = event.socket;
   table_.for_each([&](const Socket& row) {
-    const bool same_port = row.local.port == event.socket.local.port || event.socket.local.port == 0;
-    if (row.netns == event.socket.netns && same_port) sockets.push_back(row);
+    if (row.netns != asking.netns) return;
+    const bool concerned = event.kind == EventKind::tcp_connect_failed
+                               ? row.peer == asking.peer
+                               : asking.local.port == 0 || row.local.port == asking.local.port;
+    if (concerned) sockets.push_back(row);
   });
   // Descriptors wander by fork, exec and SCM_RIGHTS without any record: who holds the port is looked up now.
   if (Result<source::OwnerMap> owners = find_owners()) {
@@ -221,13 +231,13 @@ void Session::explain(Event& event) {
   for (const Socket& socket : sockets) candidates.push_back(&socket);
   const Result<diagnose::HostFacts> facts = diagnose::read_host_facts();
   event.conflicts = diagnose::explain_failure(event, candidates, facts ? *facts : diagnose::HostFacts{});
-  event.failures = failures_.note(event);
+  if (event.kind != EventKind::tcp_connect_failed) event.failures = failures_.note(event);
   enrich::add_lineage(event.conflicts);
 }
 
 void Session::on_event(Event&& event) {
   if (!started_) return;
-  if (event.kind == EventKind::bind_failed || event.kind == EventKind::listen_failed) explain(event);
+  if (needs_explanation(event)) explain(event);
   if (!selection_.tells(event)) return;
   ++events_;
   if (log_) log_->add(event);

@@ -72,7 +72,7 @@ struct Event {
   uint64_t lifetime_ns = 0;  // on close, from opened_ns; 0 unknown
   bool lifetime_is_bound = false;   // the socket is older than this
   std::optional<TcpStats> stats;    // on tcp_closed
-  std::vector<Conflict> conflicts;  // on bind_failed and listen_failed
+  std::vector<Conflict> conflicts;  // on bind_failed, listen_failed, and a connect without a free port
   FailureCount failures;            // likewise
 };
 
