@@ -39,6 +39,11 @@ std::string small_log(int events) {
   return log;
 }
 
+// Jobs in the wrong order: the records come in the right one all the same.
+void run_backwards(size_t count, const std::function<void(size_t)>& job) {
+  for (size_t i = count; i-- > 0;) job(i);
+}
+
 struct Read {
   std::vector<LogRecord> records;
   LogReport report;
@@ -53,6 +58,33 @@ Read read(const std::string& log, size_t piece = SIZE_MAX) {
   reader.end_file();
   result.report = reader.report();
   return result;
+}
+
+TEST(LogReader, SeveralDecodersGiveTheRecordsOfOneInOrder) {
+  std::string log = small_log(500);
+  log.insert(log.find('\n', log.size() / 2) + 1, "{\"k\":\"event\",\"seq\":damaged\n");
+  log += small_log(300) + "{\"k\":\"ev";  // another header within the batch, and a torn end
+  for (const uint64_t from_ns : {uint64_t{0}, header().realtime_ns + 1}) {
+    std::vector<uint64_t> seqs[2];
+    LogReport reports[2];
+    for (const size_t decoders : {1, 3}) {
+      LogReader reader(decoders, run_backwards);
+      reader.set_window(from_ns, 0);
+      for (size_t i = 0; i < log.size(); i += 70'000)
+        reader.feed(std::string_view(log).substr(i, 70'000),
+                    [&](LogRecord&& record) { seqs[decoders / 2].push_back(record.seq); });
+      reader.end_file();
+      reports[decoders / 2] = reader.report();
+    }
+    EXPECT_EQ(seqs[0], seqs[1]);
+    EXPECT_EQ(reports[0].records, reports[1].records);
+    EXPECT_EQ(reports[0].damaged_line, reports[1].damaged_line);
+    EXPECT_EQ(reports[0].damaged_lines, 1u);
+    EXPECT_EQ(reports[1].damaged_lines, 1u);
+    EXPECT_EQ(reports[0].missing_records, reports[1].missing_records);
+    EXPECT_EQ(reports[0].repeated_records, reports[1].repeated_records);
+    EXPECT_EQ(reports[1].torn_bytes, 8u);
+  }
 }
 
 TEST(LogReader, PiecesOfAnySizeGiveTheSameRecords) {

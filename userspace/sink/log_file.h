@@ -12,7 +12,7 @@
 #include "core/result.h"
 #include "sink/append_file.h"
 #include "sink/rotation.h"
-#include "sink/worker.h"
+#include "sys/worker.h"
 
 namespace socktrace::sink {
 
@@ -118,8 +118,8 @@ class LogFile {
   bool sync_now_ = false;
   uint64_t synced_ns_ = 0;
   std::shared_ptr<std::atomic<bool>> sync_queued_ = std::make_shared<std::atomic<bool>>(false);
-  Worker syncer_;
-  Worker compressor_;
+  sys::Worker syncer_;
+  sys::Worker compressor_;
 };
 
 }  // namespace socktrace::sink

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "core/log/decode.h"
@@ -16,6 +17,7 @@
 #include "core/time.h"
 #include "sys/file.h"
 #include "sys/log_bytes.h"
+#include "sys/worker.h"
 
 namespace socktrace::source {
 namespace {
@@ -107,6 +109,23 @@ uint64_t inode_of(const std::string& path) {
   return stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
+// Decoding takes most of the time of reading a log, and its lines are independent of each other.
+class DecodeJobs {
+ public:
+  [[nodiscard]] size_t count() const { return workers_.size() + 1; }
+
+  void run(size_t count, const std::function<void(size_t)>& job) {
+    for (size_t i = 1; i < count; ++i) workers_[i - 1].run([&job, i] { job(i); });
+    job(0);
+    for (size_t i = 1; i < count; ++i) workers_[i - 1].wait();
+  }
+
+ private:
+  static constexpr unsigned kMost = 4;
+
+  std::vector<sys::Worker> workers_{std::clamp(std::thread::hardware_concurrency(), 1u, kMost) - 1};
+};
+
 // What one file added to a report.
 void tell_damage(const RecordedFile& file, const LogReport& before, const LogReport& after,
                  const sys::LogBytes& bytes, Recording::Damage& damage) {
@@ -165,7 +184,8 @@ uint64_t Recording::ended_ns() const {
 
 Result<void> Recording::read(uint64_t from_ns, uint64_t until_ns, Damage& damage, const RecordSink& sink,
                              const std::function<bool()>& more) const {
-  LogReader reader;
+  DecodeJobs jobs;
+  LogReader reader(jobs.count(), [&](size_t count, const auto& job) { jobs.run(count, job); });
   reader.set_window(from_ns, until_ns);
   bool wanted = true;
   const auto feed = [&](std::string_view piece) {

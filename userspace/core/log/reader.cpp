@@ -8,9 +8,27 @@
 #include "core/time.h"
 
 namespace socktrace {
+namespace {
+
+// What the meaning of later lines depends on, or may be: lines of another order are not looked into here.
+bool is_lead(std::string_view text) {
+  const std::optional<LineFront> front = line_front(text);
+  return !front || front->kind == "header" || front->kind == "clock";
+}
+
+}  // namespace
 
 void LogReader::feed(std::string_view bytes, const Sink& sink) {
-  lines_.feed(bytes, [&](const LogLine& line) { take(line, sink); });
+  lines_.feed(bytes, [&](const LogLine& line) {
+    const bool stays = line.text.data() >= bytes.data() && line.text.data() < bytes.data() + bytes.size();
+    if (decoders_.size() == 1 || !stays || is_lead(line.text)) {
+      deliver_batch(sink);
+      take(line, sink);
+    } else {
+      batch_.push_back({line, is_needed(line.text)});
+    }
+  });
+  deliver_batch(sink);
 }
 
 void LogReader::end_file() {
@@ -29,22 +47,61 @@ void LogReader::forget_position() {
 }
 
 void LogReader::take(const LogLine& line, const Sink& sink) {
+  Decoded one{line, is_needed(line.text)};
+  if (one.needed) one.record = is_lead(line.text) ? decode_lead(line.text) : decoders_[0].decode(line.text);
+  deliver(std::move(one), sink);
+}
+
+// Not empty, and within the window; records that others depend on always are.
+bool LogReader::is_needed(std::string_view text) const {
+  if (text.empty()) return false;
+  if (from_.empty() && until_.empty()) return true;
+  const std::optional<LineFront> front = line_front(text);
+  if (!front || front->kind == "header" || front->kind == "clock" || front->kind == "loss") return true;
+  return (from_.empty() || front->ts >= from_) && (until_.empty() || front->ts <= until_);
+}
+
+Result<LogRecord> LogReader::decode_lead(std::string_view text) {
+  Result<LogRecord> record = decoders_[0].decode(text);
+  for (size_t i = 1; i < decoders_.size(); ++i) (void)decoders_[i].decode(text);
+  return record;
+}
+
+// Each decoder takes a stretch of it.
+void LogReader::decode_batch() {
+  constexpr size_t kWorthwhile = 64;
+  const size_t jobs = batch_.size() < kWorthwhile ? 1 : decoders_.size();
+  const size_t stretch = (batch_.size() + jobs - 1) / jobs;
+  const auto job = [&](size_t number) {
+    const size_t end = std::min(batch_.size(), (number + 1) * stretch);
+    for (size_t i = number * stretch; i < end; ++i)
+      if (batch_[i].needed) batch_[i].record = decoders_[number].decode(batch_[i].line.text);
+  };
+  if (jobs == 1)
+    job(0);
+  else
+    run_(jobs, job);
+}
+
+void LogReader::deliver_batch(const Sink& sink) {
+  if (batch_.empty()) return;
+  decode_batch();
+  for (Decoded& one : batch_) deliver(std::move(one), sink);
+  batch_.clear();
+}
+
+// In the order of the lines.
+void LogReader::deliver(Decoded&& one, const Sink& sink) {
   if (std::exchange(new_file_, false)) {
     report_.damage.clear();
     report_.damaged_line = report_.damaged_offset = 0;
   }
-  line_ = line.text;
-  if (line.too_long) {
-    damaged(line, "the line is longer than 16 MiB");
-    return;
-  }
-  if (line.text.empty()) return;
-  if (is_outside(line.text)) return;
-  Result<LogRecord> record = decoder_.decode(line.text);
-  if (!record) {
-    damaged(line, record.error().message);
-    return;
-  }
+  if (one.line.too_long) return damaged(one.line, "the line is longer than 16 MiB");
+  if (!one.needed) return pass_over(one.line.text);
+  Result<LogRecord>& record = one.record;
+  if (!record) return damaged(one.line, record.error().message);
+  line_ = one.line.text;
+  clock_ = decoders_[0].clock();
   if (const auto* header = std::get_if<LogHeader>(&record->body)) {
     check_header(*header);
   } else {
@@ -60,16 +117,11 @@ void LogReader::take(const LogLine& line, const Sink& sink) {
   sink(std::move(*record));
 }
 
-// Passes over what the window leaves out, without decoding it. Records that others depend on always come.
-bool LogReader::is_outside(std::string_view text) {
-  if (from_.empty() && until_.empty()) return false;
+void LogReader::pass_over(std::string_view text) {
   const std::optional<LineFront> front = line_front(text);
-  if (!front || front->kind == "header" || front->kind == "clock" || front->kind == "loss") return false;
-  const bool inside = (from_.empty() || front->ts >= from_) && (until_.empty() || front->ts <= until_);
-  if (inside) return false;
+  if (!front) return;  // an empty line
   check_seq(front->seq);
   damaged_since_ = 0;
-  return true;
 }
 
 void LogReader::damaged(const LogLine& line, const std::string& reason) {

@@ -4,6 +4,8 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "core/log/decode.h"
 #include "core/log/lines.h"
@@ -37,6 +39,12 @@ struct LogReport {
 class LogReader {
  public:
   using Sink = std::function<void(LogRecord&&)>;
+  // Calls job(0) … job(count - 1), at the same time or one after the other, and returns when all are done.
+  using RunJobs = std::function<void(size_t count, const std::function<void(size_t)>& job)>;
+
+  LogReader() : decoders_(1) {}
+  // Decodes with `decoders` jobs at a time, given to `run`; records are delivered in order all the same.
+  LogReader(size_t decoders, RunJobs run) : decoders_(decoders), run_(std::move(run)) {}
 
   // Only records of these wall times are delivered, both ends included; 0: open. Headers, clock steps and
   // losses come regardless.
@@ -52,18 +60,32 @@ class LogReader {
 
   [[nodiscard]] const LogReport& report() const { return report_; }
   // As LogDecoder::clock(), at the last record delivered.
-  [[nodiscard]] const WallClock& clock() const { return decoder_.clock(); }
+  [[nodiscard]] const WallClock& clock() const { return clock_; }
   // The line of the record that is being delivered; only during the call of the sink.
   [[nodiscard]] std::string_view line() const { return line_; }
 
  private:
-  bool is_outside(std::string_view text);
+  struct Decoded {
+    LogLine line;
+    bool needed = false;
+    Result<LogRecord> record{Error{}};  // when it is needed
+  };
+
+  [[nodiscard]] bool is_needed(std::string_view text) const;
+  Result<LogRecord> decode_lead(std::string_view text);
+  void decode_batch();
+  void deliver_batch(const Sink& sink);
+  void deliver(Decoded&& one, const Sink& sink);
+  void pass_over(std::string_view text);
   void damaged(const LogLine& line, const std::string& reason);
   void check_header(const LogHeader& header);
   void check_seq(uint64_t seq);
   void gap(uint64_t count);
 
-  LogDecoder decoder_;
+  std::vector<LogDecoder> decoders_;  // each has seen every header and clock record
+  RunJobs run_;
+  std::vector<Decoded> batch_;
+  WallClock clock_;
   LogReport report_;
   LineSplitter lines_;
   std::string_view line_;
