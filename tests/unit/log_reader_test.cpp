@@ -60,6 +60,17 @@ Read read(const std::string& log, size_t piece = SIZE_MAX) {
   return result;
 }
 
+TEST(LogReader, WhatALaterVersionHasWrittenIsPassedOverUpToTheNextHeader) {
+  std::string newer = small_log(3);
+  newer.replace(newer.find("\"v\":1"), 5, "\"v\":2");
+  const Read result = read(small_log(2) + newer + "{\"k\":\"event\",\"what\":[}\n" + small_log(1));
+  EXPECT_EQ(result.report.newer_version, 2);
+  EXPECT_EQ(result.report.newer_lines, 11u);
+  EXPECT_EQ(result.report.damaged_lines, 0u);
+  EXPECT_EQ(result.report.records, 9u + 8u);
+  EXPECT_TRUE(result.report.is_damaged());
+}
+
 TEST(LogReader, SeveralDecodersGiveTheRecordsOfOneInOrder) {
   std::string log = small_log(500);
   log.insert(log.find('\n', log.size() / 2) + 1, "{\"k\":\"event\",\"seq\":damaged\n");

@@ -1,6 +1,7 @@
 #include "sink/log_file.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@ namespace {
 
 constexpr size_t kLargeBatch = 256 << 10;    // written without waiting for flush()
 constexpr uint64_t kRetry_ns = 100'000'000;  // after an error
+constexpr uint64_t kPathInterval_ns = 1'000'000'000;
 constexpr uint64_t kSpaceInterval_ns = 1'000'000'000;
 constexpr uint64_t kMostFree = uint64_t{1} << 30;
 constexpr uint64_t kWarnInterval_ns = 10'000'000'000;
@@ -140,6 +142,7 @@ void LogFile::flush(Moment now) {
   write(now.boottime_ns);
   if (encoder_.needs_header(now.boottime_ns)) begin_file("interval", now);
   sync_if_due(now.boottime_ns);
+  check_path(now);
   if (file_.is_stdout() || last_error_ != 0) return;
   const Rotation& rotation = options_.rotation;
   const bool too_large = rotation.max_bytes != 0 && file_.size() >= rotation.max_bytes &&
@@ -158,8 +161,7 @@ void LogFile::write(uint64_t now_ns) {
     drop(0, now_ns);
     return;
   }
-  const AppendFile::Wrote wrote =
-      has_room(now_ns) ? file_.write(buffer_) : AppendFile::Wrote{.bytes = 0, .error = ENOSPC};
+  const AppendFile::Wrote wrote = try_write(now_ns);
   unsynced_ |= wrote.bytes > 0;
   bytes_since_keyframe_ += wrote.bytes;
   lead_written(wrote.bytes);
@@ -179,6 +181,26 @@ void LogFile::write(uint64_t now_ns) {
   if (error_before != 0)
     warn(now_ns, fmt::format("event log {}: writing again; {} events were not written", options_.path,
                              events_dropped_));
+}
+
+AppendFile::Wrote LogFile::try_write(uint64_t now_ns) {
+  if (path_is_gone_) return {.bytes = 0, .error = ENOENT};
+  if (!has_room(now_ns)) return {.bytes = 0, .error = ENOSPC};
+  return file_.write(buffer_);
+}
+
+// What goes into a file without a name is lost when it is closed. A file that has taken the place of ours is left
+// to SIGHUP.
+void LogFile::check_path(Moment now) {
+  const uint64_t interval_ns = path_is_gone_ ? kRetry_ns : kPathInterval_ns;
+  if (file_.is_stdout() || now.boottime_ns < path_checked_ns_ + interval_ns) return;
+  path_checked_ns_ = now.boottime_ns;
+  struct stat info {};
+  if (!path_is_gone_ && lstat(options_.path.c_str(), &info) == 0) return;
+  const Result<void> reopened = reopen(now);
+  path_is_gone_ = !reopened;
+  warn(now.boottime_ns, reopened ? "event log " + options_.path + " was removed; it goes on in a new file"
+                                 : reopened.error().message + "; tracing goes on");
 }
 
 // Asked once a second, oftener while there is none. The oldest files make room, on the other thread.
@@ -257,6 +279,7 @@ Result<void> LogFile::reopen(Moment now) {
   if (file_.is_stdout() || file_.is_at(options_.path)) return {};
   Result<AppendFile> next = AppendFile::open(options_.path);
   if (!next) return std::move(next.error());
+  path_is_gone_ = false;
   end_file(now);
   file_ = std::move(*next);
   ++options_.header.segment;

@@ -41,7 +41,8 @@ struct LogFileHooks {
 
 // The event log on disk: records are gathered by add() and written by flush(), one write(2) a batch.
 //
-// A failing disk, or one that is nearly full, never blocks or ends tracing. What could not be written is dropped and counted; the first
+// A failing disk, one that is nearly full, or a directory that is gone never blocks or ends tracing. A file that
+// was removed is made anew within a second. What could not be written is dropped and counted; the first
 // record written afterwards is the loss, where = "disk". The disk is tried again with every flush, at most
 // ten times a second. fdatasync() runs on another thread, once a second and at once after bind.failed,
 // listen.failed, tcp.listen and loss.
@@ -79,6 +80,8 @@ class LogFile {
   void warn(uint64_t now_ns, const std::string& message);
   void write_if_large(uint64_t now_ns);
   bool has_room(uint64_t now_ns);
+  AppendFile::Wrote try_write(uint64_t now_ns);
+  void check_path(Moment now);
   void sync_if_due(uint64_t now_ns);
   void rotate(Moment now);
   void end_file(Moment now);
@@ -105,6 +108,8 @@ class LogFile {
   uint64_t missing_seq_ = 0;
   bool keyframe_wanted_ = false;  // after a loss
 
+  bool path_is_gone_ = false;  // somebody removed the file, and there is no making it anew
+  uint64_t path_checked_ns_ = 0;
   bool low_space_ = false;  // less is free than Rotation::min_free_bytes
   uint64_t space_checked_ns_ = 0;
 

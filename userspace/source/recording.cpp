@@ -135,6 +135,11 @@ void tell_damage(const RecordedFile& file, const LogReport& before, const LogRep
     messages.push_back(fmt::format("{}: {} damaged line{} skipped, the first is line {} at byte {}: {}",
                                    file.path, lines, lines == 1 ? "" : "s", after.damaged_line,
                                    after.damaged_offset, after.damage));
+  if (const uint64_t newer = after.newer_lines - before.newer_lines; newer > 0)
+    messages.push_back(
+        fmt::format("{}: {} lines are of version {} of the log, which a newer socktrace has written and this "
+                    "one does not read",
+                    file.path, newer, after.newer_version));
   if (const uint64_t torn = after.torn_bytes - before.torn_bytes; torn > 0)
     messages.push_back(
         fmt::format("{}: the last line is torn, {} bytes skipped: its writer was killed, or is writing",

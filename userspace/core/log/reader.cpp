@@ -99,11 +99,24 @@ void LogReader::deliver(Decoded&& one, const Sink& sink) {
   if (one.line.too_long) return damaged(one.line, "the line is longer than 16 MiB");
   if (!one.needed) return pass_over(one.line.text);
   Result<LogRecord>& record = one.record;
+  if (newer_ && !record) {
+    ++report_.newer_lines;
+    return;
+  }
   if (!record) return damaged(one.line, record.error().message);
   line_ = one.line.text;
   clock_ = decoders_[0].clock();
   if (const auto* header = std::get_if<LogHeader>(&record->body)) {
+    newer_ = header->version > kLogVersion;
+    if (newer_) {
+      report_.newer_version = header->version;
+      ++report_.newer_lines;
+      return;
+    }
     check_header(*header);
+  } else if (newer_) {
+    ++report_.newer_lines;
+    return;
   } else {
     check_seq(record->seq);
     if (const auto* loss = std::get_if<LogLoss>(&record->body)) {

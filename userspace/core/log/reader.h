@@ -22,6 +22,8 @@ struct LogReport {
   uint64_t damaged_line = 0;    // its number, from 1
   std::string damage;           // what is wrong with it; empty: that file has none
   uint64_t torn_bytes = 0;  // a last line without newline, skipped: the writer was killed or is still writing
+  uint64_t newer_lines = 0;  // of files that a later version of socktrace has written, from their header on
+  int newer_version = 0;
   uint64_t lost_records = 0;      // told by loss records
   uint64_t missing_records = 0;   // gaps in seq that no loss record explains
   uint64_t repeated_records = 0;  // seq did not grow: files in the wrong order or given twice
@@ -30,7 +32,8 @@ struct LogReport {
   uint32_t sessions = 0;
 
   [[nodiscard]] bool is_damaged() const {
-    return damaged_lines > 0 || torn_bytes > 0 || missing_records > 0 || repeated_records > 0;
+    return damaged_lines > 0 || newer_lines > 0 || torn_bytes > 0 || missing_records > 0 ||
+           repeated_records > 0;
   }
 };
 
@@ -90,7 +93,8 @@ class LogReader {
   LineSplitter lines_;
   std::string_view line_;
   bool new_file_ = true;
-  std::string from_;  // of the window, as in the lines; empty: open
+  bool newer_ = false;  // the last header was of a later version
+  std::string from_;    // of the window, as in the lines; empty: open
   std::string until_;
   uint64_t expected_seq_ = 0;   // 0: any
   uint64_t damaged_since_ = 0;  // damaged lines after the last good one: they explain a gap
