@@ -73,7 +73,9 @@ Result<Selection> Selection::from(const TraceOptions& options) {
   return selection;
 }
 
-bool Selection::wants(const Socket& socket) const {
+bool Selection::wants(const Socket& socket, const Event* event) const {
+  MatchContext context;
+  context.event = event;
   switch (socket.family) {
     case Family::inet:
       if (!ipv4_) return false;
@@ -82,12 +84,12 @@ bool Selection::wants(const Socket& socket) const {
       if (!ipv6_) return false;
       break;
     case Family::unix:
-      return unix_ && filter_.matches(socket, {});
+      return unix_ && filter_.matches(socket, context);
     default:
       return false;
   }
   const bool protocol = is_tcp(socket) ? tcp_ : is_datagram(socket) ? udp_ : raw_;
-  return protocol && filter_.matches(socket, {});
+  return protocol && filter_.matches(socket, context);
 }
 
 bool Selection::records(const Socket& socket) const {
@@ -126,12 +128,12 @@ bool Selection::tells(const Event& event) const {
         return false;
     }
   }
-  if (wants(event.socket)) return true;
+  if (wants(event.socket, &event)) return true;
   // With a state filter, leaving such a state is told as well.
   if (!filter_.states() || event.previous == State::none) return false;
   Socket before = event.socket;
   before.state = event.previous;
-  return wants(before);
+  return wants(before, &event);
 }
 
 }  // namespace socktrace::cli

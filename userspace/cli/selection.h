@@ -22,7 +22,7 @@ class Selection {
   [[nodiscard]] const std::string& text() const { return text_; }
 
  private:
-  [[nodiscard]] bool wants(const Socket& socket) const;
+  [[nodiscard]] bool wants(const Socket& socket, const Event* event = nullptr) const;
 
   bool listening_only_ = false;
   bool alert_only_ = false;
