@@ -64,11 +64,17 @@ std::vector<uint64_t> cookies_of(const LogReplay& replay) {
   return cookies;
 }
 
-LogReplay replay(const std::string& text, std::optional<uint64_t> second) {
-  LogReplay replay(second ? std::optional(kWall_ns + *second * kSecond) : std::nullopt);
-  replay.feed(text);
+LogReplay replay(const std::string& text, std::optional<uint64_t> second, size_t piece = SIZE_MAX) {
+  const auto at_ns = second ? std::optional(kWall_ns + *second * kSecond) : std::nullopt;
+  LogSurvey survey(at_ns);
+  for (size_t i = 0; i < text.size(); i += std::min(piece, text.size() - i))
+    survey.feed(std::string_view(text).substr(i, piece));
+  LogReplay replay(at_ns);
+  replay.begin_at(survey);
+  const size_t end = std::min<uint64_t>(survey.end(), text.size());
+  for (size_t i = survey.start().offset; i < end; i += std::min(piece, end - i))
+    replay.feed(std::string_view(text).substr(i, std::min(piece, end - i)));
   replay.end_file();
-  replay.finish();
   return replay;
 }
 
@@ -184,14 +190,18 @@ TEST(LogReplay, LossesAfterTheKeyframeAreCounted) {
 
 TEST(LogReplay, PiecesOfAnySizeGiveTheSameTable) {
   const Log log = ordinary();
-  for (const size_t piece : {1, 7, 100}) {
-    LogReplay replay(kWall_ns + 40 * kSecond);
-    for (size_t i = 0; i < log.text.size(); i += piece)
-      replay.feed(std::string_view(log.text).substr(i, piece));
-    replay.end_file();
-    replay.finish();
-    EXPECT_EQ(cookies_of(replay), Cookies({2, 3})) << piece;
-  }
+  for (const size_t piece : {1, 7, 100})
+    EXPECT_EQ(cookies_of(replay(log.text, 40, piece)), Cookies({2, 3})) << piece;
+}
+
+TEST(LogReplay, ReadingEndsWithTheFirstKeyframeWellBehindTheMoment) {
+  const Log log = ordinary();
+  LogSurvey survey(kWall_ns + 12 * kSecond);
+  survey.feed(log.text);
+  EXPECT_EQ(survey.start().line, 2u);
+  EXPECT_NE(log.text.find("\"part\":\"begin\"", survey.end()), std::string::npos);
+  EXPECT_LT(survey.end(), log.text.size());
+  EXPECT_EQ(cookies_of(replay(log.text, 12)), Cookies({1, 2}));
 }
 
 TEST(LogReplay, DamageIsPassedOverAndNamed) {
@@ -202,7 +212,7 @@ TEST(LogReplay, DamageIsPassedOverAndNamed) {
   const LogReplay damaged = replay(log.text, {});
   EXPECT_EQ(cookies_of(damaged), Cookies({3, 5}));
   EXPECT_EQ(damaged.report().damaged_lines, 1u);
-  EXPECT_EQ(damaged.report().damaged_line, 12u);
+  EXPECT_EQ(damaged.report().damaged_line, 12u);  // of the file, though its beginning was not decoded
   EXPECT_EQ(damaged.report().torn_bytes, 8u);
 }
 

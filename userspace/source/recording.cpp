@@ -156,6 +156,48 @@ void tell_damage(const RecordedFile& file, const LogReport& before, const LogRep
   damage.found |= messages.size() > told;
 }
 
+// Calls `sink` with the text of a file; false from it ends the reading.
+Result<void> for_each_piece(sys::LogBytes& bytes, const std::function<bool(std::string_view)>& sink) {
+  for (;;) {
+    Result<std::string_view> piece = bytes.next();
+    if (!piece) return std::move(piece.error());
+    if (piece->empty() || !sink(*piece)) return {};
+  }
+}
+
+// The part of a file that tells the moment: all of it when it can be read only once or begins in the middle of
+// what came before.
+Result<void> replay_file(const RecordedFile& file, std::optional<uint64_t> at_ns, bool is_first,
+                         LogReplay& replay, Recording::Damage& damage) {
+  LogSurvey survey(at_ns);
+  if (is_first && file.began_ns != 0) {
+    Result<sys::LogBytes> bytes = sys::LogBytes::open(file.path);
+    if (!bytes) return std::move(bytes.error());
+    Result<void> surveyed = for_each_piece(*bytes, [&](std::string_view piece) {
+      survey.feed(piece);
+      return true;
+    });
+    if (!surveyed) return surveyed;
+  }
+  Result<sys::LogBytes> bytes = sys::LogBytes::open(file.path);
+  if (!bytes) return std::move(bytes.error());
+  const LogReport before = replay.report();
+  replay.begin_at(survey);
+  uint64_t offset = bytes->skip(survey.start().offset);  // of the next piece
+  Result<void> read = for_each_piece(*bytes, [&](std::string_view piece) {
+    const uint64_t begin =
+        std::clamp<uint64_t>(survey.start().offset, offset, offset + piece.size()) - offset;
+    const uint64_t end = std::clamp<uint64_t>(survey.end(), offset, offset + piece.size()) - offset;
+    offset += piece.size();
+    replay.feed(piece.substr(begin, end - begin));
+    return offset < survey.end();
+  });
+  if (!read) return read;
+  replay.end_file();
+  tell_damage(file, before, replay.report(), *bytes, damage);
+  return {};
+}
+
 }  // namespace
 
 Result<Recording> Recording::open(const std::vector<std::string>& paths) {
@@ -237,23 +279,14 @@ Result<LogReplay> Recording::table_at(std::optional<uint64_t> at_ns, Damage& dam
   // The last file that began before the moment has it, unless its first keyframe is unfinished.
   size_t end = files_.size();
   while (at_ns && end > 1 && files_[end - 1].began_ns > *at_ns) --end;
+  DecodeJobs jobs;
   for (size_t first = end - 1;; --first) {
-    LogReplay replay(at_ns);
+    LogReplay replay(at_ns, jobs.count(), [&](size_t count, const auto& job) { jobs.run(count, job); });
     Damage here;
     for (size_t i = first; i < end; ++i) {
-      Result<sys::LogBytes> bytes = sys::LogBytes::open(files_[i].path);
-      if (!bytes) return std::move(bytes.error());
-      const LogReport before = replay.report();
-      for (;;) {
-        Result<std::string_view> piece = bytes->next();
-        if (!piece) return std::move(piece.error());
-        if (piece->empty()) break;
-        replay.feed(*piece);
-      }
-      replay.end_file();
-      tell_damage(files_[i], before, replay.report(), *bytes, here);
+      Result<void> read = replay_file(files_[i], at_ns, i == first, replay, here);
+      if (!read) return std::move(read.error());
     }
-    replay.finish();
     if (!replay.is_complete() && first > 0) continue;
     damage.found |= here.found;
     damage.messages.insert(damage.messages.end(), here.messages.begin(), here.messages.end());

@@ -32,6 +32,11 @@ void LineSplitter::feed(std::string_view bytes, const Sink& sink) {
   }
 }
 
+void LineSplitter::continue_at(uint64_t line, uint64_t offset) {
+  lines_ = line - 1;
+  offset_ = offset;
+}
+
 uint64_t LineSplitter::end_file() {
   const uint64_t torn = partial_.size();
   *this = {};

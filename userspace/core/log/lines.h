@@ -20,6 +20,8 @@ class LineSplitter {
   using Sink = std::function<void(const LogLine&)>;
 
   void feed(std::string_view bytes, const Sink& sink);
+  // What is fed next is this line (numbers from 1), this many bytes into its file.
+  void continue_at(uint64_t line, uint64_t offset);
   // The end of one file; the next begins with line 1. The value is the number of bytes of a last line without
   // newline, which is dropped: its writer was killed, or is still writing.
   uint64_t end_file();

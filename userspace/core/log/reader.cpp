@@ -18,6 +18,11 @@ bool is_lead(std::string_view text) {
 
 }  // namespace
 
+void LogReader::continue_at(uint64_t line, uint64_t offset) {
+  forget_position();
+  lines_.continue_at(line, offset);
+}
+
 void LogReader::feed(std::string_view bytes, const Sink& sink) {
   lines_.feed(bytes, [&](const LogLine& line) {
     const bool stays = line.text.data() >= bytes.data() && line.text.data() < bytes.data() + bytes.size();

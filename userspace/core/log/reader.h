@@ -60,6 +60,8 @@ class LogReader {
   void end_file();
   // What comes next need not follow on what came before.
   void forget_position();
+  // The same, and it is this line of its file (numbers from 1), this many bytes in.
+  void continue_at(uint64_t line, uint64_t offset);
 
   [[nodiscard]] const LogReport& report() const { return report_; }
   // As LogDecoder::clock(), at the last record delivered.
