@@ -106,6 +106,19 @@ class Workload:
             sock.close()
 
 
+def ss():
+    return subprocess.run(["ss", "-Htuan"], capture_output=True, text=True, check=True).stdout
+
+
+def wait_quiet():
+    """Until no acknowledgement is under way (they may be delayed by 200 ms), which would change a state."""
+    deadline = time.monotonic() + live.DEADLINE_S
+    while re.search("FIN-WAIT-1|LAST-ACK|CLOSING|SYN-", ss()):
+        if time.monotonic() > deadline:
+            raise AssertionError("sockets do not come to rest: " + ss())
+        time.sleep(0.02)
+
+
 def rows(text):
     """State and addresses of each row, sorted: queues are of the moment, and the log has no column of them."""
     kept = []
@@ -123,9 +136,9 @@ class Replay(Directory):
             for _ in range(20):
                 for _ in range(workload.random.randrange(1, 12)):
                     workload.step()
-                time.sleep(0.1)  # delayed acknowledgements still change states
+                wait_quiet()
                 before = now()
-                table = subprocess.run(["ss", "-Htuan"], capture_output=True, text=True, check=True).stdout
+                table = ss()
                 moments.append((before, table))
             workload.close()
         for moment, table in moments:
