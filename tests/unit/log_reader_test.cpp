@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <random>
 
 #include "core/log/encode.h"
+#include "core/log/replay.h"
 #include "support/event_builder.h"
 
 namespace socktrace {
@@ -208,8 +210,9 @@ TEST(LogReader, EndlessLinesDoNotEatTheMemory) {
 // went in.
 TEST(LogReader, MutatedLogsAreReadOrReported) {
   const std::string log = small_log(4);
+  const char* rounds = std::getenv("MUTATIONS");
   std::mt19937 random(7);
-  for (int round = 0; round < 20'000; ++round) {
+  for (int left = rounds != nullptr ? std::atoi(rounds) : 20'000; left > 0; --left) {
     std::string mutated = log;
     for (uint32_t changes = 1 + random() % 4; changes > 0; --changes) {
       const size_t at = random() % mutated.size();
@@ -232,6 +235,17 @@ TEST(LogReader, MutatedLogsAreReadOrReported) {
     const auto lines = static_cast<uint64_t>(std::count(mutated.begin(), mutated.end(), '\n'));
     ASSERT_LE(result.report.records + result.report.damaged_lines, lines);
     ASSERT_EQ(result.report.records, result.records.size());
+
+    const auto at_ns = random() % 2 ? std::optional(header().realtime_ns + random() % 10) : std::nullopt;
+    LogSurvey survey(at_ns);
+    survey.feed(mutated);
+    LogReplay replay(at_ns);
+    replay.begin_at(survey);
+    ASSERT_LE(survey.start().offset, mutated.size());
+    replay.feed(
+        std::string_view(mutated).substr(survey.start().offset, survey.end() - survey.start().offset));
+    replay.end_file();
+    ASSERT_LE(replay.table().size(), lines);
   }
 }
 
