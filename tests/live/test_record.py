@@ -200,6 +200,40 @@ class Service(Directory):
                 self.assertEqual(manager.recv(64), b"STOPPING=1")
 
 
+class Clock(Directory):
+    LIBRARY = os.environ.get("CLOCK_SHIFT_LIBRARY", os.path.join(os.path.dirname(__file__), "../../build/tests/libclock_shift.so"))
+
+    def test_the_clock_set_back_while_recording(self):
+        """A record tells the step, times go on from it, and the replay of a time that came twice is the second one."""
+        shift = os.path.join(os.path.dirname(self.log), "shift")
+        environment = {"LD_PRELOAD": self.LIBRARY, "CLOCK_SHIFT": shift}
+        path = os.path.join(self.log, "socktrace.jsonl")
+        with live.Tracer("record", "-o", self.log, environment=environment) as tracer:
+            with live.listener() as before, live.listener() as stays:
+                tracer.wait(lambda: f'"port":{stays.getsockname()[1]}' in open(path, encoding="utf-8").read(), "the listeners")
+                with open(shift, "w", encoding="ascii") as file:
+                    file.write("-100")
+                tracer.wait(lambda: '"k":"clock"' in open(path, encoding="utf-8").read(), "the step")
+                ports = (before.getsockname()[1], stays.getsockname()[1])
+                before.close()
+                with live.listener() as after:
+                    tracer.wait(lambda: f'"port":{after.getsockname()[1]}' in open(path, encoding="utf-8").read(), "the one after it")
+        lines = records(self.log)
+        self.check_sequence(lines)
+        (step,) = [record for record in lines if record["k"] == "clock"]
+        self.assertLess(abs(int(step["step_ns"]) + 100_000_000_000), 1_000_000_000)
+        first, _, last = [record for record in lines if record.get("event") == "tcp.listen"]
+        self.assertLess(last["ts"], first["ts"])
+        self.assertGreater(last["t_ns"], first["t_ns"])
+        text = live.run("log", "--from", self.log)
+        self.assertEqual((text.returncode, text.stderr), (0, ""))
+        self.assertRegex(text.stdout, r"! CLOCK        set back by 1m[34]\d")
+        replayed = live.run("ss", "--from", self.log, "--at", last["ts"], "-Htln")
+        found = {int(line.split()[3].rpartition(":")[2]) for line in replayed.stdout.splitlines()}
+        self.assertIn(ports[1], found)
+        self.assertNotIn(ports[0], found)
+
+
 class Log(Directory):
     def record_some(self):
         with recorder(self.log) as tracer:

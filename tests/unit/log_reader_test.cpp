@@ -239,11 +239,11 @@ TEST(LogReader, MutatedLogsAreReadOrReported) {
     const auto at_ns = random() % 2 ? std::optional(header().realtime_ns + random() % 10) : std::nullopt;
     LogSurvey survey(at_ns);
     survey.feed(mutated);
-    LogReplay replay(at_ns);
+    LogReplay replay;
     replay.begin_at(survey);
-    ASSERT_LE(survey.start().offset, mutated.size());
-    replay.feed(
-        std::string_view(mutated).substr(survey.start().offset, survey.end() - survey.start().offset));
+    ASSERT_LE(survey.end(), mutated.size());
+    const uint64_t begin = survey.start().offset;
+    if (survey.end() > begin) replay.feed(std::string_view(mutated).substr(begin, survey.end() - begin));
     replay.end_file();
     ASSERT_LE(replay.table().size(), lines);
   }

@@ -69,9 +69,9 @@ LogReplay replay(const std::string& text, std::optional<uint64_t> second, size_t
   LogSurvey survey(at_ns);
   for (size_t i = 0; i < text.size(); i += std::min(piece, text.size() - i))
     survey.feed(std::string_view(text).substr(i, piece));
-  LogReplay replay(at_ns);
+  LogReplay replay;
   replay.begin_at(survey);
-  const size_t end = std::min<uint64_t>(survey.end(), text.size());
+  const size_t end = second ? survey.end() : text.size();
   for (size_t i = survey.start().offset; i < end; i += std::min(piece, end - i))
     replay.feed(std::string_view(text).substr(i, std::min(piece, end - i)));
   replay.end_file();
@@ -150,7 +150,7 @@ TEST(LogReplay, ATimeThatCameTwiceIsTheSecondOne) {
                     {Log::at(21), -15 * int64_t{1'000'000'000}, kWall_ns + 6 * kSecond, Log::at(21)});
   log.open(3, 25);  // 10 s
   log.open(4, 40);  // 25 s
-  EXPECT_EQ(cookies_of(replay(log.text, 10)), Cookies({1, 3}));
+  EXPECT_EQ(cookies_of(replay(log.text, 10)), Cookies({1, 2, 3}));
   EXPECT_FALSE(replay(log.text, 10).report().is_damaged());
 }
 
@@ -194,14 +194,28 @@ TEST(LogReplay, PiecesOfAnySizeGiveTheSameTable) {
     EXPECT_EQ(cookies_of(replay(log.text, 40, piece)), Cookies({2, 3})) << piece;
 }
 
-TEST(LogReplay, ReadingEndsWithTheFirstKeyframeWellBehindTheMoment) {
+TEST(LogReplay, ReadingEndsWithTheLastRecordOfTheMoment) {
   const Log log = ordinary();
   LogSurvey survey(kWall_ns + 12 * kSecond);
   survey.feed(log.text);
   EXPECT_EQ(survey.start().line, 2u);
-  EXPECT_NE(log.text.find("\"part\":\"begin\"", survey.end()), std::string::npos);
   EXPECT_LT(survey.end(), log.text.size());
+  EXPECT_NE(log.text.find("tcp.closed", survey.end()), std::string::npos);
   EXPECT_EQ(cookies_of(replay(log.text, 12)), Cookies({1, 2}));
+}
+
+TEST(LogReplay, AKeyframeOfALaterTimeBeforeTheClockWasSetBackCounts) {
+  Log log;
+  log.header(100);
+  log.keyframe({1}, 100);
+  log.open(2, 101);
+  // At second 102 the clock is set back by 90: second 12.
+  log.encoder.clock(log.text,
+                    {Log::at(102), -90 * int64_t{1'000'000'000}, kWall_ns + 12 * kSecond, Log::at(102)});
+  log.open(3, 103);  // 13 s
+  log.open(4, 110);  // 20 s
+  EXPECT_EQ(cookies_of(replay(log.text, 14)), Cookies({1, 2, 3}));
+  EXPECT_EQ(cookies_of(replay(log.text, {})), Cookies({1, 2, 3, 4}));
 }
 
 TEST(LogReplay, DamageIsPassedOverAndNamed) {

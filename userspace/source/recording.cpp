@@ -1,8 +1,11 @@
 #include "source/recording.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -57,13 +60,48 @@ uint64_t last_time_in(const std::string& path) {
   return 0;
 }
 
+// Calls `sink` with the text of a file; false from it ends the reading.
+Result<void> for_each_piece(sys::LogBytes& bytes, const std::function<bool(std::string_view)>& sink) {
+  for (;;) {
+    Result<std::string_view> piece = bytes.next();
+    if (!piece) return std::move(piece.error());
+    if (piece->empty() || !sink(*piece)) return {};
+  }
+}
+
+// What can be read only once, as a file that can be read again.
+Result<std::string> spool(const std::string& path, sys::UniqueFd& held) {
+  Result<sys::LogBytes> bytes = sys::LogBytes::open(path);
+  if (!bytes) return std::move(bytes.error());
+  held = sys::UniqueFd(open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!held) held = sys::UniqueFd(memfd_create("socktrace-log", MFD_CLOEXEC));
+  if (!held) return Error::system("make a temporary file for " + path, errno);
+  std::optional<Error> failure;
+  Result<void> read = for_each_piece(*bytes, [&](std::string_view piece) {
+    while (!piece.empty()) {
+      const ssize_t written = write(held.get(), piece.data(), piece.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) failure = Error::system("write a temporary file for " + path, errno);
+      if (written < 0) return false;
+      piece.remove_prefix(static_cast<size_t>(written));
+    }
+    return true;
+  });
+  if (!read) return std::move(read.error());
+  if (failure) return std::move(*failure);
+  return fmt::format("/proc/self/fd/{}", held.get());
+}
+
+bool can_be_read_again(const std::string& path) {
+  struct stat status {};
+  return path != "-" && (stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode));
+}
+
 // Who wrote it and when; a file without a readable header is still read.
 Result<RecordedFile> look_into(const std::string& path) {
   RecordedFile file;
   file.path = path;
-  struct stat status {};
-  if (path == "-" || (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)))
-    return file;  // read once
+  if (!can_be_read_again(path)) return file;
   Result<sys::LogBytes> bytes = sys::LogBytes::open(path);
   if (!bytes) return std::move(bytes.error());
   Result<std::string_view> piece = bytes->next();
@@ -77,7 +115,8 @@ Result<RecordedFile> look_into(const std::string& path) {
       file.began_ns = header->realtime_ns;
     }
   if (!path.ends_with(kCompressed)) file.ended_ns = last_time_in(path);
-  if (file.ended_ns == 0)
+  struct stat status {};
+  if (file.ended_ns == 0 && stat(path.c_str(), &status) == 0)
     file.ended_ns = static_cast<uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
                     static_cast<uint64_t>(status.st_mtim.tv_nsec);
   return file;
@@ -156,41 +195,31 @@ void tell_damage(const RecordedFile& file, const LogReport& before, const LogRep
   damage.found |= messages.size() > told;
 }
 
-// Calls `sink` with the text of a file; false from it ends the reading.
-Result<void> for_each_piece(sys::LogBytes& bytes, const std::function<bool(std::string_view)>& sink) {
-  for (;;) {
-    Result<std::string_view> piece = bytes.next();
-    if (!piece) return std::move(piece.error());
-    if (piece->empty() || !sink(*piece)) return {};
-  }
+Result<LogSurvey> survey_file(const std::string& path, std::optional<uint64_t> at_ns) {
+  LogSurvey survey(at_ns);
+  Result<sys::LogBytes> bytes = sys::LogBytes::open(path);
+  if (!bytes) return std::move(bytes.error());
+  Result<void> read = for_each_piece(*bytes, [&](std::string_view piece) {
+    survey.feed(piece);
+    return true;
+  });
+  if (!read) return std::move(read.error());
+  return survey;
 }
 
-// The part of a file that tells the moment: all of it when it can be read only once or begins in the middle of
-// what came before.
-Result<void> replay_file(const RecordedFile& file, std::optional<uint64_t> at_ns, bool is_first,
+// Bytes begin..end of a file.
+Result<void> replay_file(const RecordedFile& file, const std::string& path, uint64_t begin, uint64_t end,
                          LogReplay& replay, Recording::Damage& damage) {
-  LogSurvey survey(at_ns);
-  if (is_first && file.began_ns != 0) {
-    Result<sys::LogBytes> bytes = sys::LogBytes::open(file.path);
-    if (!bytes) return std::move(bytes.error());
-    Result<void> surveyed = for_each_piece(*bytes, [&](std::string_view piece) {
-      survey.feed(piece);
-      return true;
-    });
-    if (!surveyed) return surveyed;
-  }
-  Result<sys::LogBytes> bytes = sys::LogBytes::open(file.path);
+  Result<sys::LogBytes> bytes = sys::LogBytes::open(path);
   if (!bytes) return std::move(bytes.error());
   const LogReport before = replay.report();
-  replay.begin_at(survey);
-  uint64_t offset = bytes->skip(survey.start().offset);  // of the next piece
+  uint64_t offset = bytes->skip(begin);  // of the next piece
   Result<void> read = for_each_piece(*bytes, [&](std::string_view piece) {
-    const uint64_t begin =
-        std::clamp<uint64_t>(survey.start().offset, offset, offset + piece.size()) - offset;
-    const uint64_t end = std::clamp<uint64_t>(survey.end(), offset, offset + piece.size()) - offset;
+    const uint64_t from = std::clamp(begin, offset, offset + piece.size()) - offset;
+    const uint64_t to = std::clamp(end, offset, offset + piece.size()) - offset;
     offset += piece.size();
-    replay.feed(piece.substr(begin, end - begin));
-    return offset < survey.end();
+    replay.feed(piece.substr(from, to - from));
+    return offset < end;
   });
   if (!read) return read;
   replay.end_file();
@@ -277,14 +306,27 @@ Result<void> Recording::read(uint64_t from_ns, uint64_t until_ns, Damage& damage
 
 Result<LogReplay> Recording::table_at(std::optional<uint64_t> at_ns, Damage& damage) const {
   // The last file that began before the moment has it, unless its first keyframe is unfinished.
-  size_t end = files_.size();
-  while (at_ns && end > 1 && files_[end - 1].began_ns > *at_ns) --end;
+  size_t last = files_.size() - 1;
+  while (at_ns && last > 0 && files_[last].began_ns > *at_ns) --last;
+  std::vector<std::string> paths;
+  std::vector<sys::UniqueFd> spools(last + 1);
+  for (size_t i = 0; i <= last; ++i) {
+    Result<std::string> path =
+        can_be_read_again(files_[i].path) ? files_[i].path : spool(files_[i].path, spools[i]);
+    if (!path) return std::move(path.error());
+    paths.push_back(std::move(*path));
+  }
   DecodeJobs jobs;
-  for (size_t first = end - 1;; --first) {
-    LogReplay replay(at_ns, jobs.count(), [&](size_t count, const auto& job) { jobs.run(count, job); });
+  for (size_t first = last;; --first) {
+    LogReplay replay(jobs.count(), [&](size_t count, const auto& job) { jobs.run(count, job); });
     Damage here;
-    for (size_t i = first; i < end; ++i) {
-      Result<void> read = replay_file(files_[i], at_ns, i == first, replay, here);
+    for (size_t i = first; i <= last; ++i) {
+      Result<LogSurvey> survey = survey_file(paths[i], i == last ? at_ns : std::nullopt);
+      if (!survey) return std::move(survey.error());
+      if (i == first) replay.begin_at(*survey);
+      const uint64_t end = i == last && at_ns ? survey->end() : UINT64_MAX;
+      Result<void> read =
+          replay_file(files_[i], paths[i], i == first ? survey->start().offset : 0, end, replay, here);
       if (!read) return std::move(read.error());
     }
     if (!replay.is_complete() && first > 0) continue;

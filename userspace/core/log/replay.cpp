@@ -1,7 +1,5 @@
 #include "core/log/replay.h"
 
-#include "core/time.h"
-
 namespace socktrace {
 namespace {
 
@@ -17,11 +15,6 @@ std::optional<uint64_t> time_of(const LogRecord& record) {
 
 }  // namespace
 
-LogReplay::LogReplay(std::optional<uint64_t> at_ns, size_t decoders, LogReader::RunJobs run)
-    : at_(at_ns ? format_rfc3339(*at_ns) : ""), reader_(decoders, std::move(run)) {
-  if (at_ns) reader_.set_window(0, *at_ns);
-}
-
 void LogReplay::begin_at(const LogSurvey& survey) {
   feed(survey.leads());
   reader_.continue_at(survey.start().line, survey.start().offset);
@@ -33,14 +26,10 @@ void LogReplay::feed(std::string_view bytes) {
 
 void LogReplay::apply(LogRecord&& record) {
   if (const std::optional<uint64_t> time_ns = time_of(record)) {
-    const uint64_t wall_ns = reader_.clock().realtime_ns(*time_ns);
-    if (!at_.empty() && format_rfc3339(wall_ns) > at_) return;
-    last_ns_ = wall_ns;
-    clock_ = reader_.clock();
+    last_ns_ = clock().realtime_ns(*time_ns);
     has_ended_ = std::holds_alternative<LogTrailer>(record.body);
   }
   if (auto* header = std::get_if<LogHeader>(&record.body)) {
-    if (!at_.empty() && format_rfc3339(header->realtime_ns) > at_) return;
     header_ = std::move(*header);
     has_ended_ = false;
   } else if (auto* event = std::get_if<Event>(&record.body)) {

@@ -13,14 +13,12 @@
 
 namespace socktrace {
 
-// The table as it was at one moment, from the records that lead to it.
-//
-// The moment is that of the last record that is not later; where the clock was set back, so that a time came
-// twice, its last occurrence. Records of other times are passed over.
+// The table as it is after some records.
 class LogReplay {
  public:
-  // `at_ns`: wall time; nothing: the end of the log. The rest as for LogReader.
-  explicit LogReplay(std::optional<uint64_t> at_ns, size_t decoders = 1, LogReader::RunJobs run = nullptr);
+  LogReplay() = default;
+  // As for LogReader.
+  LogReplay(size_t decoders, LogReader::RunJobs run) : reader_(decoders, std::move(run)) {}
 
   // Goes on at a place that a survey has found in the next file: its bytes from start() to end() follow.
   void begin_at(const LogSurvey& survey);
@@ -28,15 +26,15 @@ class LogReplay {
   void end_file() { reader_.end_file(); }
 
   [[nodiscard]] const Table& table() const { return table_; }
-  [[nodiscard]] const WallClock& clock() const { return clock_; }    // at the moment
-  [[nodiscard]] const LogHeader& header() const { return header_; }  // the last before the moment
+  [[nodiscard]] const WallClock& clock() const { return reader_.clock(); }
+  [[nodiscard]] const LogHeader& header() const { return header_; }  // the last
   // A whole keyframe was found; without one the table holds only what later events tell.
   [[nodiscard]] bool is_complete() const { return is_complete_; }
   // Wall time of the last record that was used; 0: there was none.
   [[nodiscard]] uint64_t last_ns() const { return last_ns_; }
-  // The recorder had stopped before the moment: the last record is a trailer.
+  // The recorder had stopped: the last record is a trailer.
   [[nodiscard]] bool has_ended() const { return has_ended_; }
-  // Records lost between the keyframe and the moment.
+  // Records lost since the keyframe.
   [[nodiscard]] uint64_t lost() const { return lost_; }
   // Of what was read.
   [[nodiscard]] const LogReport& report() const { return reader_.report(); }
@@ -44,13 +42,11 @@ class LogReplay {
  private:
   void apply(LogRecord&& record);
 
-  std::string at_;  // as in the lines; empty: the end
   LogReader reader_;
   Table table_;
   Table keyframe_;                     // its rows so far
   std::optional<uint64_t> rows_left_;  // of a keyframe that is being read
   LogHeader header_;
-  WallClock clock_;
   bool is_complete_ = false;
   bool has_ended_ = false;
   uint64_t last_ns_ = 0;

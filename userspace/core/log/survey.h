@@ -9,8 +9,9 @@
 
 namespace socktrace {
 
-// Where to begin reading a log for the table at one moment, found without decoding: the last whole keyframe that is
-// not later, and what has to be known before it.
+// Which part of a log tells the table at one moment, found without decoding. It ends with the last record that is not
+// later; where the clock was set back, so that a time came twice, that is its second time. It begins with the last
+// whole keyframe before that.
 class LogSurvey {
  public:
   // Wall time; nothing: the end of the log.
@@ -27,26 +28,27 @@ class LogSurvey {
   [[nodiscard]] Place start() const { return start_; }
   // Headers and clock records before start(), as lines.
   [[nodiscard]] const std::string& leads() const { return start_leads_; }
-  // Nothing of the moment stands behind these bytes.
+  // Bytes up to the end of the last record; 0 when there is none.
   [[nodiscard]] uint64_t end() const { return end_; }
-  [[nodiscard]] bool has_keyframe() const { return has_keyframe_; }
 
  private:
+  struct Keyframe {
+    Place place;
+    std::string leads;
+  };
+
   void take(const LogLine& line);
-  void take_keyframe(const LogLine& line, std::string_view ts);
+  void take_keyframe(const LogLine& line);
 
   std::string at_;  // as in the lines; empty: the end
-  std::string end_after_;
   LineSplitter lines_;
   std::string leads_;
   Place start_;
   std::string start_leads_;
-  uint64_t end_ = UINT64_MAX;
-  bool has_keyframe_ = false;
-  // The keyframe that has begun:
-  std::optional<Place> began_;
-  std::string began_leads_;
-  uint64_t rows_ = 0;
+  uint64_t end_ = 0;
+  std::optional<Keyframe> began_;
+  uint64_t rows_ = 0;              // of it
+  std::optional<Keyframe> whole_;  // the last one, when no record that is not later has followed yet
 };
 
 }  // namespace socktrace
