@@ -373,8 +373,6 @@ state connected dport = :8080
 -Man sport = :8095
 -wan src 127.0.0.1
 -tan sport = :1
--tan cgroup /
--tan cgroup = /
 """
 
 

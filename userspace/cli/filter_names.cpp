@@ -1,10 +1,12 @@
 #include "cli/filter_names.h"
 
 #include <arpa/inet.h>
+#include <linux/magic.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <pwd.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <cstring>
 #include <string>
@@ -52,14 +54,24 @@ std::optional<uint32_t> device(std::string_view name) {
 }
 
 // The id of a cgroup is the inode number of its directory.
-std::optional<uint64_t> cgroup(std::string_view path) {
+std::optional<uint64_t> cgroup_id(const std::string& path) {
   struct stat status {};
-  if (path.starts_with('/') && ::stat(std::string(path).c_str(), &status) == 0) return status.st_ino;
+  struct statfs filesystem {};
+  if (::statfs(path.c_str(), &filesystem) != 0 || filesystem.f_type != CGROUP2_SUPER_MAGIC)
+    return std::nullopt;
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  return status.st_ino;
+}
+
+// A path below the cgroup2 mount, or the whole one.
+std::optional<uint64_t> cgroup(std::string_view path) {
+  if (path.starts_with('/'))
+    if (const std::optional<uint64_t> id = cgroup_id(std::string(path))) return id;
   const Result<std::vector<sys::Mount>> mounts = sys::read_mounts();
   if (!mounts) return std::nullopt;
   const Result<std::string> root = sys::find_cgroup2(*mounts);
-  if (!root || ::stat((*root + "/" + std::string(path)).c_str(), &status) != 0) return std::nullopt;
-  return status.st_ino;
+  if (!root) return std::nullopt;
+  return cgroup_id(*root + "/" + std::string(path));
 }
 
 std::optional<uint32_t> user(std::string_view name) {

@@ -128,6 +128,7 @@ std::optional<Program> compile_predicate(const Predicate& predicate) {
             host(predicate.subject == Subject::source ? INET_DIAG_BC_S_COND : INET_DIAG_BC_D_COND, condition);
         program = program ? either(std::move(*program), one) : std::move(one);
       }
+      if (program && predicate.compare == Compare::not_equal) return negation(std::move(*program));
       return program;
     }
     case Subject::autobound: {

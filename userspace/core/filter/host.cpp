@@ -25,21 +25,23 @@ constexpr std::array kPrefixes = {
     FamilyPrefix{"netlink:", Family::netlink}, FamilyPrefix{"vsock:", Family::vsock},
 };
 
-bool is_any(std::string_view text) {
-  return text.empty() || text == "*" || text == "any" || text == "default" || text == "all";
+bool is_star(std::string_view text) {
+  return text.empty() || text == "*";
 }
 
-// "10", "10.1", "10.1.2.3": missing bytes are 0. False when it is no such address.
+bool is_any_word(std::string_view text) {
+  return text == "any" || text == "default" || text == "all";
+}
+
+// "10", "10.1", "10.1.2.3": missing bytes are 0; each is a number in C's notation, as in ss. False when it is no such
+// address.
 bool parse_ipv4(std::string_view text, AddressBytes& address) {
   size_t count = 0;
   while (count < 4) {
     const size_t dot = text.find('.');
-    const std::string part(text.substr(0, dot));
-    if (part.empty() || part.size() > 3 || part.find_first_not_of("0123456789") != std::string::npos)
-      return false;
-    const int value = std::atoi(part.c_str());
-    if (value > 255) return false;
-    address[count++] = static_cast<uint8_t>(value);
+    const std::optional<uint64_t> value = parse_number(text.substr(0, dot));
+    if (!value || *value > 255) return false;
+    address[count++] = static_cast<uint8_t>(*value);
     if (dot == std::string_view::npos) return true;
     text.remove_prefix(dot + 1);
   }
@@ -83,59 +85,90 @@ std::optional<HostCondition> parse_address(std::string_view text, Family family)
   return host;
 }
 
+// A number or a service name.
+Result<uint16_t> parse_port(std::string_view text, const FilterOptions& options) {
+  if (const std::optional<uint64_t> number = parse_number(text)) {
+    if (*number > 65535) return usage("a port is at most 65535, not `" + std::string(text) + "`");
+    return static_cast<uint16_t>(*number);
+  }
+  const std::optional<uint16_t> known = options.names.service ? options.names.service(text) : std::nullopt;
+  if (!known)
+    return usage("`" + std::string(text) + "` is no port and no service is called so (/etc/services)");
+  return *known;
+}
+
 struct AddressAndPort {
   std::string_view address;
   std::string_view port;
-  bool has_port = false;
-  bool bracketed = false;
 };
 
+// As ss divides them: "[ADDRESS]:PORT", "*:PORT" (both without the colon, too), or at the last colon, which stands behind the
+// slash where there is one.
 std::optional<AddressAndPort> split(std::string_view text) {
+  AddressAndPort parts;
   if (text.starts_with('[')) {
     const size_t end = text.find(']');
     if (end == std::string_view::npos) return std::nullopt;
-    AddressAndPort parts{.address = text.substr(1, end - 1), .port = {}, .bracketed = true};
-    std::string_view rest = text.substr(end + 1);
-    if (rest.empty()) return parts;
-    if (!rest.starts_with(':')) return std::nullopt;
-    parts.port = rest.substr(1);
-    parts.has_port = true;
-    return parts;
+    parts = {text.substr(1, end - 1), text.substr(end + 1)};
+  } else if (text.starts_with('*')) {
+    parts = {text.substr(0, 1), text.substr(1)};
+  } else {
+    const size_t slash = text.find('/');
+    const size_t colon = text.rfind(':');
+    if (colon == std::string_view::npos || (slash != std::string_view::npos && colon < slash))
+      return AddressAndPort{text, {}};
+    return AddressAndPort{text.substr(0, colon), text.substr(colon + 1)};
   }
-  const size_t slash = text.find('/');
-  const size_t first = text.find(':');
-  const size_t last = text.rfind(':');
-  if (last == std::string_view::npos) return AddressAndPort{.address = text, .port = {}};
-  // fe80::/10 has colons of its own; 10.0.0.0/8:80 has one for the port
-  if (slash != std::string_view::npos && first != last && last < slash)
-    return AddressAndPort{.address = text, .port = {}};
-  return AddressAndPort{.address = text.substr(0, last), .port = text.substr(last + 1), .has_port = true};
+  if (parts.port.starts_with(':')) parts.port.remove_prefix(1);
+  return parts;
+}
+
+// Whether it is worth asking for: what ends in a number is a mistyped address.
+bool may_be_host_name(std::string_view text) {
+  if (text.ends_with('.')) text.remove_suffix(1);
+  if (text.empty() || text.find_first_of("=<>!()[]/:") != std::string_view::npos) return false;
+  const char first_of_last = text[text.rfind('.') + 1];  // npos + 1 is 0
+  return first_of_last < '0' || first_of_last > '9';
 }
 
 Result<ParsedHost> parse_inet(std::string_view text, Family family, const FilterOptions& options) {
   const std::optional<AddressAndPort> parts = split(text);
-  if (!parts) return usage("`" + std::string(text) + "` lacks the `]` of an IPv6 address, or a `:` after it");
+  if (!parts) return usage("`" + std::string(text) + "` lacks the `]` of an IPv6 address");
   int32_t port = -1;
-  if (parts->has_port && parts->port != "*" && !parts->port.empty()) {
+  if (!is_star(parts->port)) {
     Result<uint16_t> number = parse_port(parts->port, options);
     if (!number) return std::move(number.error());
     port = *number;
   }
   ParsedHost parsed;
-  if (!parts->bracketed && is_any(parts->address)) {
-    HostCondition any;
-    any.family = family;
-    parsed.conditions.push_back(any);
-  } else if (std::optional<HostCondition> host =
-                 parse_address(parts->address, parts->bracketed ? Family::inet6 : family)) {
+  if (is_star(parts->address)) {
+    parsed.conditions.emplace_back();
+  } else if (is_any_word(parts->address)) {
+    parsed.conditions.emplace_back().family = family;
+  } else if (std::optional<HostCondition> host = parse_address(parts->address, family)) {
     parsed.conditions.push_back(*host);
-  } else if (!parts->bracketed && options.names.host &&
-             parts->address.find_first_of("=<>!()/") == std::string_view::npos) {
+  } else if (options.names.host && may_be_host_name(parts->address)) {
     parsed.conditions = options.names.host(parts->address, family);
   }
   if (parsed.conditions.empty())
     return usage("`" + std::string(text) + "` is no address, and no host has that name");
   for (HostCondition& host : parsed.conditions) host.port = port;
+  return parsed;
+}
+
+// The port of `sport` and `dport`: [:]PORT, [[PORT]].
+Result<ParsedHost> parse_inet_port(std::string_view text, const FilterOptions& options) {
+  std::string_view port = text;
+  if (port.starts_with('[') && port.ends_with(']'))
+    port = port.substr(1, port.size() - 2);
+  else if (port.starts_with(':'))
+    port.remove_prefix(1);
+  ParsedHost parsed;
+  HostCondition& condition = parsed.conditions.emplace_back();
+  if (is_star(port)) return parsed;
+  Result<uint16_t> number = parse_port(port, options);
+  if (!number) return std::move(number.error());
+  condition.port = *number;
   return parsed;
 }
 
@@ -145,7 +178,7 @@ Result<ParsedHost> parse_pair(std::string_view text, Family family, const Filter
   host.family = family;
   const size_t colon = text.find(':');
   const std::string_view first = text.substr(0, colon);
-  if (!is_any(first)) {
+  if (!is_star(first)) {
     std::optional<uint64_t> number = parse_number(first);
     for (uint32_t i = 0; !number && family == Family::netlink && i < 32; ++i)
       if (ss::netlink_protocol_name(static_cast<uint16_t>(i)) == first) number = i;
@@ -154,7 +187,7 @@ Result<ParsedHost> parse_pair(std::string_view text, Family family, const Filter
     if (!number) return usage("`" + std::string(first) + "` is no protocol");
     host.node = static_cast<uint32_t>(*number);
   }
-  if (colon != std::string_view::npos && !is_any(text.substr(colon + 1))) {
+  if (colon != std::string_view::npos && !is_star(text.substr(colon + 1))) {
     const std::string_view second = text.substr(colon + 1);
     std::optional<uint64_t> number = second == "kernel" ? 0 : parse_number(second);
     if (family == Family::packet) {
@@ -181,19 +214,7 @@ std::optional<uint64_t> parse_number(std::string_view text) {
   return value;
 }
 
-Result<uint16_t> parse_port(std::string_view text, const FilterOptions& options) {
-  const std::string_view port = text.starts_with(':') ? text.substr(1) : text;
-  if (const std::optional<uint64_t> number = parse_number(port)) {
-    if (*number > 65535) return usage("a port is at most 65535, not " + std::string(port));
-    return static_cast<uint16_t>(*number);
-  }
-  const std::optional<uint16_t> known = options.names.service ? options.names.service(port) : std::nullopt;
-  if (!known)
-    return usage("`" + std::string(text) + "` is no port and no service is called so (/etc/services)");
-  return *known;
-}
-
-Result<ParsedHost> parse_host(std::string_view text, const FilterOptions& options) {
+Result<ParsedHost> parse_host(std::string_view text, HostPart part, const FilterOptions& options) {
   Family family = options.family;
   std::optional<Family> prefix;
   for (const FamilyPrefix& known : kPrefixes) {
@@ -213,7 +234,7 @@ Result<ParsedHost> parse_host(std::string_view text, const FilterOptions& option
   } else if (family == Family::netlink || family == Family::packet || family == Family::vsock) {
     parsed = parse_pair(text, family, options);
   } else {
-    parsed = parse_inet(text, family, options);
+    parsed = part == HostPart::port ? parse_inet_port(text, options) : parse_inet(text, family, options);
   }
   if (parsed) parsed->prefix = prefix;
   return parsed;

@@ -14,11 +14,11 @@ struct ParsedHost {
   std::optional<Family> prefix;           // "unix:" and the like: selects the family of the whole query
 };
 
-// What `src` and `dst` take: [FAMILY:]ADDRESS[:PORT].
-Result<ParsedHost> parse_host(std::string_view text, const FilterOptions& options);
+// `src` and `dst` take [FAMILY:]ADDRESS[:PORT], `sport` and `dport` [FAMILY:][:]PORT. A port, in either, is a number, a
+// service name, or `*`. Families without ports of this kind have addresses in both places, as in ss.
+enum class HostPart : uint8_t { address, port };
 
-// What `sport` and `dport` take: a number or a service name, with or without a colon in front.
-Result<uint16_t> parse_port(std::string_view text, const FilterOptions& options);
+Result<ParsedHost> parse_host(std::string_view text, HostPart part, const FilterOptions& options);
 
 // Decimal, 0x hexadecimal or 0 octal, as strtoul with base 0.
 std::optional<uint64_t> parse_number(std::string_view text);

@@ -47,9 +47,9 @@ std::vector<Lexeme> tokenize(std::span<const std::string> words) {
         finish();
         continue;
       }
-      if (word[i] == '\\' && i + 1 < word.size()) ++i;
-      text += word[i];
       begun = true;
+      if (word[i] == '\\' && ++i == word.size()) break;  // one at the end keeps nothing
+      text += word[i];
     }
     finish();
   }

@@ -62,6 +62,21 @@ bool matches_host(const HostCondition& host, const Socket& socket, bool source) 
   }
 }
 
+// Nothing for families without ports.
+std::optional<uint32_t> port_of(const Socket& socket, bool source) {
+  switch (socket.family) {
+    case Family::inet:
+    case Family::inet6:
+      return source ? socket.local.port : socket.peer.port;
+    case Family::netlink:
+    case Family::vsock:
+      if (!socket.details) return 0;
+      return source ? socket.details->port : socket.details->peer_port;
+    default:
+      return std::nullopt;
+  }
+}
+
 bool compare(uint64_t value, Compare how, uint64_t with) {
   switch (how) {
     case Compare::equal:
@@ -117,13 +132,12 @@ bool matches_predicate(const Predicate& predicate, const Socket& socket, const M
     case Subject::source:
     case Subject::destination:
       return std::any_of(predicate.hosts.begin(), predicate.hosts.end(), [&](const HostCondition& host) {
-        return matches_host(host, socket, predicate.subject == Subject::source);
-      });
+               return matches_host(host, socket, predicate.subject == Subject::source);
+             }) == wanted;
     case Subject::source_port:
     case Subject::destination_port: {
-      if (socket.family != Family::inet && socket.family != Family::inet6) return false;
-      const Endpoint& end = predicate.subject == Subject::source_port ? socket.local : socket.peer;
-      return compare(end.port, predicate.compare, predicate.number);
+      const std::optional<uint32_t> port = port_of(socket, predicate.subject == Subject::source_port);
+      return port ? compare(*port, predicate.compare, predicate.number) : !wanted;
     }
     case Subject::device:
       return (socket.ifindex == predicate.number) == wanted;

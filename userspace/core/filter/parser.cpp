@@ -81,6 +81,21 @@ std::optional<Compare> comparison(Token token) {
   }
 }
 
+std::optional<uint32_t> parse_mark(std::string_view text) {
+  const std::optional<uint64_t> number = parse_number(text);
+  if (!number || *number > UINT32_MAX) return std::nullopt;
+  return static_cast<uint32_t>(*number);
+}
+
+// By name, by index, or as the kernel's index is written where a device has no name: if3.
+std::optional<uint64_t> parse_device(std::string_view text, const FilterNames& names) {
+  if (const std::optional<uint64_t> index = parse_number(text)) return index;
+  if (names.device)
+    if (const std::optional<uint32_t> index = names.device(text)) return index;
+  if (text.starts_with("if")) return parse_number(text.substr(2));
+  return std::nullopt;
+}
+
 std::unique_ptr<Node> make(Node::Kind kind, std::unique_ptr<Node> left, std::unique_ptr<Node> right) {
   auto node = std::make_unique<Node>();
   node->kind = kind;
@@ -190,32 +205,25 @@ Result<void> Parser::parse_value(Predicate& predicate, const Lexeme& value) {
   switch (predicate.subject) {
     case Subject::source:
     case Subject::destination: {
-      Result<ParsedHost> host = parse_host(value.text, options_);
+      Result<ParsedHost> host = parse_host(value.text, HostPart::address, options_);
       if (!host) return std::move(host.error());
       predicate.hosts = std::move(host->conditions);
       if (host->prefix) family = host->prefix;
       return {};
     }
     case Subject::source_port:
-    case Subject::destination_port: {
-      Result<uint16_t> port = parse_port(value.text, options_);
-      if (!port) return std::move(port.error());
-      predicate.number = *port;
-      return {};
-    }
-    case Subject::device: {
-      std::optional<uint64_t> index = parse_number(value.text);
-      if (!index && names.device) index = names.device(value.text);
-      return set(index, "interface");
-    }
+    case Subject::destination_port:
+      return parse_port_value(predicate, value);
+    case Subject::device:
+      return set(parse_device(value.text, names), "interface");
     case Subject::mark: {
       const size_t slash = value.text.find('/');
       if (slash != std::string::npos) {
-        const std::optional<uint64_t> mask = parse_number(std::string_view(value.text).substr(slash + 1));
-        if (!mask) return usage("`" + value.text + "` has no number after the slash");
-        predicate.mask = static_cast<uint32_t>(*mask);
+        const std::optional<uint32_t> mask = parse_mark(std::string_view(value.text).substr(slash + 1));
+        if (!mask) return usage("`" + value.text + "` has no 32-bit number after the slash");
+        predicate.mask = *mask;
       }
-      return set(parse_number(std::string_view(value.text).substr(0, slash)), "mark");
+      return set(parse_mark(std::string_view(value.text).substr(0, slash)), "mark (32 bits)");
     }
     case Subject::cgroup:
       return set(names.cgroup ? names.cgroup(value.text) : std::nullopt, "cgroup");
@@ -247,6 +255,23 @@ Result<void> Parser::parse_value(Predicate& predicate, const Lexeme& value) {
     case Subject::autobound:
       return {};
   }
+  return {};
+}
+
+Result<void> Parser::parse_port_value(Predicate& predicate, const Lexeme& value) {
+  Result<ParsedHost> host = parse_host(value.text, HostPart::port, options_);
+  if (!host) return std::move(host.error());
+  if (host->prefix) family = host->prefix;
+  const HostCondition& condition = host->conditions.front();
+  if (condition.family == Family::unspecified && condition.port >= 0) {
+    predicate.number = static_cast<uint64_t>(condition.port);
+    return {};
+  }
+  // `sport = *`, `sport = unix:NAME`: only ports have an order.
+  if (predicate.compare != Compare::equal && predicate.compare != Compare::not_equal)
+    return usage("`" + value.text + "` can be compared with = and != only");
+  predicate.subject = predicate.subject == Subject::source_port ? Subject::source : Subject::destination;
+  predicate.hosts = std::move(host->conditions);
   return {};
 }
 

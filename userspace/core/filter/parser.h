@@ -32,6 +32,7 @@ class Parser {
   NodeResult parse_unary(int depth);
   NodeResult parse_predicate();
   Result<void> parse_value(Predicate& predicate, const Lexeme& value);
+  Result<void> parse_port_value(Predicate& predicate, const Lexeme& value);
 
   std::vector<Lexeme> lexemes_;
   size_t position_ = 0;
