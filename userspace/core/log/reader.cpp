@@ -10,10 +10,23 @@
 namespace socktrace {
 namespace {
 
-// What the meaning of later lines depends on, or may be: lines of another order are not looked into here.
+// What the meaning of later lines depends on, or may: a header, a clock record, a line of another order.
 bool is_lead(std::string_view text) {
-  const std::optional<LineFront> front = line_front(text);
-  return !front || front->kind == "header" || front->kind == "clock";
+  constexpr std::string_view kFront = R"({"k":")";
+  constexpr size_t kShortest = kFront.size() + 2;
+  if (text.size() < kShortest || !text.starts_with(kFront)) return true;
+  switch (text[kFront.size()]) {
+    case 'e':  // event
+    case 's':  // sock
+    case 'k':  // key
+    case 'l':  // loss
+    case 't':  // trailer
+      return false;
+    case 'c':
+      return text[kFront.size() + 1] != 'o';  // conn
+    default:
+      return true;
+  }
 }
 
 }  // namespace
