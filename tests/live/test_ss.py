@@ -16,6 +16,7 @@ import os
 import pty
 import re
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -564,6 +565,51 @@ class CommandLine(unittest.TestCase):
         ended = subprocess.run([SOCKTRACE, "ss", "-a"], stdout=writer, stderr=subprocess.PIPE, text=True)
         os.close(writer)
         self.assertEqual(ended.stderr, "")
+
+
+class Kill(unittest.TestCase):
+    """-K closes what the filter chooses and nothing else; each result is told."""
+
+    def test_a_connection_a_listener_and_a_udp_socket(self):
+        with live.listener() as chosen, live.listener() as other:
+            port, kept = chosen.getsockname()[1], other.getsockname()[1]
+            client = socket.create_connection(("127.0.0.1", port))
+            stays = socket.create_connection(("127.0.0.1", kept))
+            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            udp.bind(("127.0.0.1", 0))
+            result = live.run("ss", "-K", "-Htn", "dst", f"127.0.0.1:{port}")
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            self.assertIn(f"127.0.0.1:{port}", result.stdout)
+            with self.assertRaises(ConnectionAbortedError):
+                client.recv(1)
+            self.assertEqual(live.run("ss", "-K", "-Hltn", "sport", "=", f":{port}").returncode, 0)
+            self.assertEqual(live.run("ss", "-Hltn", "sport", "=", f":{port}").returncode, 1)
+            self.assertEqual(live.run("ss", "-K", "-Huan", "sport", "=", f":{udp.getsockname()[1]}").returncode, 0)
+            stays.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                stays.recv(1)
+            self.assertEqual(live.run("ss", "-Hltn", "sport", "=", f":{kept}").returncode, 0)
+            for sock in (client, stays, udp):
+                sock.close()
+
+    def test_without_a_filter_nothing_is_closed(self):
+        with live.listener() as sock:
+            result = live.run("ss", "-K", "-tln")
+            self.assertEqual(result.returncode, 2)
+            self.assertIn("-K without a filter", result.stderr)
+            self.assertEqual(live.run("ss", "-Hltn", "sport", "=", f":{sock.getsockname()[1]}").returncode, 0)
+
+    def test_nothing_that_matches_is_status_1_and_no_right_is_said(self):
+        self.assertEqual(live.run("ss", "-K", "-tan", "sport", "=", ":1").returncode, 1)
+        with live.listener() as sock:
+            port = sock.getsockname()[1]
+            result = subprocess.run(
+                ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", live.SOCKTRACE, "ss", "-K", "-Hltn", "sport", "=", f":{port}"],
+                capture_output=True, text=True, timeout=live.DEADLINE_S,
+            )
+            self.assertEqual((result.returncode, result.stdout), (1, ""))
+            self.assertIn(f"127.0.0.1:{port}/tcp", result.stderr)
+            self.assertEqual(live.run("ss", "-Hltn", "sport", "=", f":{port}").returncode, 0)
 
 
 if __name__ == "__main__":

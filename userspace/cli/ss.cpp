@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <fstream>
 #include <memory>
 
 #include "cli/exit_code.h"
 #include "cli/table_text.h"
+#include "core/event_text.h"
 #include "core/ss/columns.h"
 #include "core/ss/json.h"
 #include "core/ss/layout.h"
@@ -208,6 +210,7 @@ class Run {
     const ss::Selection& selection = plan_.options.selection;
     source::DumpRequest request;
     request.tables = tables_to_dump(selection);
+    if (plan_.options.kill) request.tables &= diag::kInetTables;
     request.states = selection.states;
     request.inet = (selection.families & ss::bit(Family::inet)) != 0 && selection.preferred != Family::inet6;
     request.inet6 = (selection.families & ss::bit(Family::inet6)) != 0 && selection.preferred != Family::inet;
@@ -234,7 +237,7 @@ class Run {
   int finish() {
     if (sorting()) sorted_.for_each([this](const diag::Row& row) { return printer_->add(row); });
     printer_->finish();
-    return found_ ? kOk : kNothingFound;
+    return found_ && !kill_failed_ ? kOk : kNothingFound;
   }
 
  private:
@@ -245,14 +248,32 @@ class Run {
     if (edges_.matches_owners && !has_owners) edges_.add_owners(row.socket);
     if (edges_.matches && !edges_.matches(row.socket)) return true;
     if (plan_.owners && !edges_.matches_owners && !has_owners) edges_.add_owners(row.socket);
+    if (plan_.options.kill && !kill(row.socket)) return true;
     found_ = true;
     if (!sorting()) return printer_->add(row);
     sorted_.add(std::move(row));
     return true;
   }
 
+  // What could not be closed is said, and not printed.
+  bool kill(const Socket& socket) {
+    const Result<void> closed = source::destroy_socket(socket);
+    if (closed) return true;
+    if (closed.error().code == ENOENT) return false;  // it has just ended by itself
+    kill_failed_ = true;
+    std::string where;
+    append_where(where, socket);
+    const bool cannot = closed.error().code == EOPNOTSUPP;
+    edges_.message(fmt::format("{}: {}", where,
+                               cannot
+                                   ? "this kernel cannot close it (CONFIG_INET_DIAG_DESTROY, or its protocol)"
+                                   : closed.error().message));
+    return false;
+  }
+
   const Plan& plan_;
   const SsEdges& edges_;
+  bool kill_failed_ = false;
   std::unique_ptr<Printer> printer_;
   ss::SortedRows sorted_;  // used when there are keys to sort by
   bool found_ = false;
@@ -286,6 +307,10 @@ Result<int> run_ss(const ss::Options& options, const SsEdges& edges) {
     edges.message(why);
     return kNothingFound;
   }
+  if (options.kill && !edges.matches)
+    return Error{"ss: -K without a filter would close every connection: say which", ErrorKind::usage};
+  if (options.kill && edges.recorded)
+    return Error{"ss: -K closes sockets of this host, not of a log", ErrorKind::usage};
   Run run(*plan, edges);
   const auto dump = [&](const source::NetworkNamespace&) { return run.dump_current_netns(); };
   Result<void> dumped;

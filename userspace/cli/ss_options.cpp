@@ -90,7 +90,7 @@ constexpr OptionRow kOptions[] = {
     {kGroupBy, "group-by", "KEY", "number of sockets for each value of a field"},
     {'D', "diag", "FILE", nullptr},
     {'E', "events", nullptr, nullptr},
-    {'K', "kill", nullptr, nullptr},
+    {'K', "kill", nullptr, "close the TCP and UDP sockets that a filter chooses, and print them (root)"},
     {'Z', "context", nullptr, nullptr},
     {'z', "contexts", nullptr, nullptr},
 };
@@ -322,7 +322,8 @@ class Parser {
       case 'E':
         return usage("-E is not here: plain `socktrace` shows events as they happen");
       case 'K':
-        return usage("-K is not here: socktrace only looks, it closes nothing");
+        options.kill = true;
+        break;
       case 'D':
         return usage("-D is not here: use --json");
       default:
