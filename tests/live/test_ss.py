@@ -609,5 +609,26 @@ class Kill(unittest.TestCase):
             self.assertEqual(live.run("ss", "-Hltn", "sport", "=", f":{port}").returncode, 0)
 
 
+class WithoutRoot(unittest.TestCase):
+    def test_own_owners_are_shown_and_the_rest_say_permission_and_one_line_says_why(self):
+        source = "import socket,sys\ns=socket.socket();s.bind(('127.0.0.1',0));s.listen();print(s.getsockname()[1],flush=True);sys.stdin.readline()\n"
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        child = subprocess.Popen([*nobody, sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        with live.listener() as ours:
+            theirs, port = int(child.stdout.readline()), ours.getsockname()[1]
+            only = ["sport", "=", f":{theirs}", "or", "sport", "=", f":{port}"]
+            result = subprocess.run([*nobody, live.SOCKTRACE, "ss", "-Htlnp", *only], capture_output=True, text=True, timeout=live.DEADLINE_S)
+            plain = subprocess.run([*nobody, live.SOCKTRACE, "ss", "-Htln", *only], capture_output=True, text=True, timeout=live.DEADLINE_S)
+        child.stdin.close()
+        child.wait()
+        child.stdout.close()
+        rows = {line.split()[3]: line for line in result.stdout.splitlines()}
+        self.assertIn(f"pid={child.pid},", rows[f"127.0.0.1:{theirs}"])
+        self.assertEqual([address for address, line in rows.items() if line.endswith("?permission")], [f"127.0.0.1:{port}"])
+        self.assertEqual(result.stderr, "socktrace: ss: 1 socket of other users: root sees their processes\n")
+        self.assertEqual(plain.stderr, "")
+        self.assertNotIn("?permission", plain.stdout)
+
+
 if __name__ == "__main__":
     unittest.main()

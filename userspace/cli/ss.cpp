@@ -108,6 +108,7 @@ class TablePrinter final : public Printer {
   TablePrinter(const ss::Options& options, const SsEdges& edges)
       : show_(options.show),
         names_(edges.names),
+        sees_every_process_(edges.sees_every_process),
         recorded_(edges.recorded != nullptr),
         layout_({.header = options.show.header,
                  .netid = !one_bit(options.selection.tables),
@@ -116,7 +117,7 @@ class TablePrinter final : public Printer {
                  .width = edges.width},
                 edges.write) {}
   bool add(const diag::Row& row) override {
-    if (recorded_)
+    if (recorded_ || is_hidden(row.socket))
       write_owned_row(line_, row, show_, names_);
     else
       ss::write_row(line_, row, show_, names_);
@@ -126,7 +127,13 @@ class TablePrinter final : public Printer {
 
  private:
   const ss::Show& show_;
+  // As ss, an owner that nobody has is blank; one that we may not see is told.
+  [[nodiscard]] bool is_hidden(const Socket& socket) const {
+    return !sees_every_process_ && socket.owners.empty() && socket.no_owner == NoOwner::permission;
+  }
+
   const ss::Names& names_;
+  bool sees_every_process_;
   bool recorded_;
   ss::Layout layout_;
   ss::Line line_;
@@ -237,6 +244,9 @@ class Run {
   int finish() {
     if (sorting()) sorted_.for_each([this](const diag::Row& row) { return printer_->add(row); });
     printer_->finish();
+    if (hidden_ > 0 && plan_.owners && !edges_.sees_every_process)
+      edges_.message(fmt::format("{} socket{} of other users: root sees their processes", hidden_,
+                                 hidden_ == 1 ? "" : "s"));
     return found_ && !kill_failed_ ? kOk : kNothingFound;
   }
 
@@ -248,6 +258,7 @@ class Run {
     if (edges_.matches_owners && !has_owners) edges_.add_owners(row.socket);
     if (edges_.matches && !edges_.matches(row.socket)) return true;
     if (plan_.owners && !edges_.matches_owners && !has_owners) edges_.add_owners(row.socket);
+    if (row.socket.owners.empty() && row.socket.no_owner == NoOwner::permission) ++hidden_;
     if (plan_.options.kill && !kill(row.socket)) return true;
     found_ = true;
     if (!sorting()) return printer_->add(row);
@@ -274,6 +285,7 @@ class Run {
   const Plan& plan_;
   const SsEdges& edges_;
   bool kill_failed_ = false;
+  size_t hidden_ = 0;  // rows whose owners we may not see
   std::unique_ptr<Printer> printer_;
   ss::SortedRows sorted_;  // used when there are keys to sort by
   bool found_ = false;

@@ -26,6 +26,7 @@ struct SsEdges {
   bool matches_owners = false;                 // the filter asks for owners: they are added before it decides
   std::span<const std::byte> bytecode;         // the part of it that the kernel applies; may be empty
   std::function<void(Socket&)> add_owners;  // fills Socket::owners; called for matching sockets, when shown
+  bool sees_every_process = true;  // else sockets of other users show ?permission, and a message says so
   ss::Names names;
   std::function<bool(std::string_view)> write;    // standard output; false when its reader is gone
   std::function<void(std::string_view)> message;  // a line for standard error

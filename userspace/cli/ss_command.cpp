@@ -212,6 +212,7 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
     std::fprintf(stderr, "socktrace: ss: %.*s\n", static_cast<int>(text.size()), text.data());
   };
   edges.width = terminal_width();
+  edges.sees_every_process = geteuid() == 0;
   bool damaged = false;
   if (!options.from.empty()) {
     Result<RowSource> recorded = rows_of_past(options, edges, damaged);
