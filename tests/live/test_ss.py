@@ -8,6 +8,9 @@ Differences on purpose, taken out before comparing:
 * ss prints MD5 keys at once instead of in their row; a process name with ')' in it is cut there; the device of a
   unix socket's file is decoded wrongly. ss 6.1 does; here all three are right.
 * ss lists its own sock_diag socket with its own port, as does socktrace.
+* Where the kernel has raw_diag, ss calls a raw socket by the number of its protocol: "icmp6", or "???" for most; where
+  it reads /proc/net/raw, "raw", as socktrace always does.
+* A dump that the kernel refuses to filter (5.10: by cgroup) is an error to ss; socktrace filters it itself.
 """
 
 import fcntl
@@ -389,6 +392,7 @@ VOLATILE = [
     (re.compile(r"dev:\d+/\d+"), "dev:~"),
     (re.compile(r"md5keys:(\S+)=\S*"), r"md5keys:\1"),
     (re.compile(r'odd "na\)me'), 'odd "na'),
+    (re.compile(r"^(\?\?\?|icmp6) "), "raw "),
 ]
 EARLY_KEY = 'sec\\001e"'
 
@@ -427,6 +431,10 @@ class Differential(unittest.TestCase):
             theirs = run([SS], words)
             ours = run([SOCKTRACE, "ss"], words)
             expected, got = rows(theirs.stdout), rows(ours.stdout)
+            if "cgroup" in words and "RTNETLINK answers: Invalid argument" in theirs.stderr:
+                self.assertEqual((ours.returncode, ours.stderr), (0, ""))
+                self.assertTrue(got)
+                return len(got)
             if "netlink" in " ".join(words) or any(row.startswith("nl ") for row in expected):
                 expected, got = sorted(expected), sorted(got)  # a hash table: its order changes with its size
             if expected == got:
