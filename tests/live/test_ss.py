@@ -8,6 +8,9 @@ Differences on purpose, taken out before comparing:
 * ss prints MD5 keys at once instead of in their row; a process name with ')' in it is cut there; the device of a
   unix socket's file is decoded wrongly. ss 6.1 does; here all three are right.
 * ss lists its own sock_diag socket with its own port, as does socktrace.
+* Where the kernel has raw_diag, ss calls a raw socket by the number of its protocol: "icmp6", or "???" for most; where
+  it reads /proc/net/raw, "raw", as socktrace always does.
+* A dump that the kernel refuses to filter (5.10: by cgroup) is an error to ss; socktrace filters it itself.
 """
 
 import fcntl
@@ -16,6 +19,7 @@ import os
 import pty
 import re
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -388,6 +392,7 @@ VOLATILE = [
     (re.compile(r"dev:\d+/\d+"), "dev:~"),
     (re.compile(r"md5keys:(\S+)=\S*"), r"md5keys:\1"),
     (re.compile(r'odd "na\)me'), 'odd "na'),
+    (re.compile(r"^(\?\?\?|icmp6) "), "raw "),
 ]
 EARLY_KEY = 'sec\\001e"'
 
@@ -426,6 +431,10 @@ class Differential(unittest.TestCase):
             theirs = run([SS], words)
             ours = run([SOCKTRACE, "ss"], words)
             expected, got = rows(theirs.stdout), rows(ours.stdout)
+            if "cgroup" in words and "RTNETLINK answers: Invalid argument" in theirs.stderr:
+                self.assertEqual((ours.returncode, ours.stderr), (0, ""))
+                self.assertTrue(got)
+                return len(got)
             if "netlink" in " ".join(words) or any(row.startswith("nl ") for row in expected):
                 expected, got = sorted(expected), sorted(got)  # a hash table: its order changes with its size
             if expected == got:
@@ -555,15 +564,78 @@ class CommandLine(unittest.TestCase):
                 self.assertIn("--help", ended.stderr)
                 self.assertEqual(ended.stdout, "")
 
-    def test_it_closes_nothing(self):
-        self.assertEqual(run([SOCKTRACE, "ss"], ["-K", "sport = :8080"]).returncode, 2)
-
     def test_a_reader_that_leaves_is_no_error(self):
         reader, writer = os.pipe()
         os.close(reader)
         ended = subprocess.run([SOCKTRACE, "ss", "-a"], stdout=writer, stderr=subprocess.PIPE, text=True)
         os.close(writer)
         self.assertEqual(ended.stderr, "")
+
+
+class Kill(unittest.TestCase):
+    """-K closes what the filter chooses and nothing else; each result is told."""
+
+    def test_a_connection_a_listener_and_a_udp_socket(self):
+        with live.listener() as chosen, live.listener() as other:
+            port, kept = chosen.getsockname()[1], other.getsockname()[1]
+            client = socket.create_connection(("127.0.0.1", port))
+            stays = socket.create_connection(("127.0.0.1", kept))
+            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            udp.bind(("127.0.0.1", 0))
+            result = live.run("ss", "-K", "-Htn", "dst", f"127.0.0.1:{port}")
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            self.assertIn(f"127.0.0.1:{port}", result.stdout)
+            with self.assertRaises(ConnectionAbortedError):
+                client.recv(1)
+            self.assertEqual(live.run("ss", "-K", "-Hltn", "sport", "=", f":{port}").returncode, 0)
+            self.assertEqual(live.run("ss", "-Hltn", "sport", "=", f":{port}").returncode, 1)
+            self.assertEqual(live.run("ss", "-K", "-Huan", "sport", "=", f":{udp.getsockname()[1]}").returncode, 0)
+            stays.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                stays.recv(1)
+            self.assertEqual(live.run("ss", "-Hltn", "sport", "=", f":{kept}").returncode, 0)
+            for sock in (client, stays, udp):
+                sock.close()
+
+    def test_without_a_filter_nothing_is_closed(self):
+        with live.listener() as sock:
+            result = live.run("ss", "-K", "-tln")
+            self.assertEqual(result.returncode, 2)
+            self.assertIn("-K without a filter", result.stderr)
+            self.assertEqual(live.run("ss", "-Hltn", "sport", "=", f":{sock.getsockname()[1]}").returncode, 0)
+
+    def test_nothing_that_matches_is_status_1_and_no_right_is_said(self):
+        self.assertEqual(live.run("ss", "-K", "-tan", "sport", "=", ":1").returncode, 1)
+        with live.listener() as sock:
+            port = sock.getsockname()[1]
+            result = subprocess.run(
+                ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", live.SOCKTRACE, "ss", "-K", "-Hltn", "sport", "=", f":{port}"],
+                capture_output=True, text=True, timeout=live.DEADLINE_S,
+            )
+            self.assertEqual((result.returncode, result.stdout), (1, ""))
+            self.assertIn(f"127.0.0.1:{port}/tcp", result.stderr)
+            self.assertEqual(live.run("ss", "-Hltn", "sport", "=", f":{port}").returncode, 0)
+
+
+class WithoutRoot(unittest.TestCase):
+    def test_own_owners_are_shown_and_the_rest_say_permission_and_one_line_says_why(self):
+        source = "import socket,sys\ns=socket.socket();s.bind(('127.0.0.1',0));s.listen();print(s.getsockname()[1],flush=True);sys.stdin.readline()\n"
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        child = subprocess.Popen([*nobody, sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        with live.listener() as ours:
+            theirs, port = int(child.stdout.readline()), ours.getsockname()[1]
+            only = ["sport", "=", f":{theirs}", "or", "sport", "=", f":{port}"]
+            result = subprocess.run([*nobody, live.SOCKTRACE, "ss", "-Htlnp", *only], capture_output=True, text=True, timeout=live.DEADLINE_S)
+            plain = subprocess.run([*nobody, live.SOCKTRACE, "ss", "-Htln", *only], capture_output=True, text=True, timeout=live.DEADLINE_S)
+        child.stdin.close()
+        child.wait()
+        child.stdout.close()
+        rows = {line.split()[3]: line for line in result.stdout.splitlines()}
+        self.assertIn(f"pid={child.pid},", rows[f"127.0.0.1:{theirs}"])
+        self.assertEqual([address for address, line in rows.items() if line.endswith("?permission")], [f"127.0.0.1:{port}"])
+        self.assertEqual(result.stderr, "socktrace: ss: 1 socket of other users: root sees their processes\n")
+        self.assertEqual(plain.stderr, "")
+        self.assertNotIn("?permission", plain.stdout)
 
 
 if __name__ == "__main__":

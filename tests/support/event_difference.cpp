@@ -77,6 +77,8 @@ std::string difference(const Event& a, const Event& b) {
   COMPARE(lifetime_ns);
   COMPARE(lifetime_is_bound);
   COMPARE(stats);
+  COMPARE(failures.count);
+  COMPARE(failures.span_ns);
   COMPARE(conflicts.size());
   for (size_t i = 0; i < a.conflicts.size(); ++i) {
     const std::string text = difference(a.conflicts[i].holder, b.conflicts[i].holder);
@@ -84,6 +86,12 @@ std::string difference(const Event& a, const Event& b) {
     COMPARE(conflicts[i].reason);
     COMPARE(conflicts[i].why);
     COMPARE(conflicts[i].next);
+    COMPARE(conflicts[i].command);
+    COMPARE(conflicts[i].parents.size());
+    for (size_t j = 0; j < a.conflicts[i].parents.size(); ++j) {
+      COMPARE(conflicts[i].parents[j].pid);
+      COMPARE(conflicts[i].parents[j].name);
+    }
   }
   return "";
 }

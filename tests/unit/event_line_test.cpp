@@ -159,6 +159,35 @@ TEST(EventLine, ColourWrapsThePaddedWordOnly) {
             "myapp.service\n");
 }
 
+TEST(EventLine, AFailedBindTellsCommandChainAndHowOften) {
+  Process nginx = test::process(991, "nginx", "root", "nginx.service");
+  nginx.start_ns = 0;
+  Event event = EventBuilder(EventKind::bind_failed, "0.0.0.0:8080")
+                    .by(kNode)
+                    .error(EADDRINUSE)
+                    .conflict(test::holder("0.0.0.0:8080", State::listen, nginx, 6, 0), "listener_overlap",
+                              "why not", "look");
+  event.conflicts[0].command = "nginx: master process\x1b /usr/sbin/nginx";
+  event.conflicts[0].parents = {{7, "sh"}, {1, "systemd"}};
+  event.failures = {3, 40'000'000'000};
+  EXPECT_EQ(line(event),
+            "03:12:07.123456 x BIND FAILED  0.0.0.0:8080/tcp  EADDRINUSE  node[1234] deploy myapp.service\n"
+            "    held by  nginx[991] root nginx.service  LISTEN 0.0.0.0:8080  fd 6\n"
+            "    command  nginx: master process\\x1b /usr/sbin/nginx\n"
+            "    chain    systemd[1] → sh[7] → nginx[991]\n"
+            "    why      why not\n"
+            "    next     look\n"
+            "    again    failed 3 times in 40.0s\n");
+}
+
+TEST(EventLine, ALongCommandLineIsCutBetweenCharacters) {
+  Event event = EventBuilder(EventKind::bind_failed, "0.0.0.0:8080").by(kNode).error(EADDRINUSE);
+  event.conflicts.emplace_back();
+  event.conflicts[0].command = std::string(159, 'x') + "\xc3\xa4" + std::string(1000, 'y');
+  EXPECT_NE(line(event).find("    command  " + std::string(159, 'x') + " …\n"), std::string::npos)
+      << line(event);
+}
+
 TEST(EventLine, HostileNamesCannotLeaveTheirLine) {
   test::RandomEvents random(4);
   for (int round = 0; round < 2'000; ++round) {
@@ -167,8 +196,10 @@ TEST(EventLine, HostileNamesCannotLeaveTheirLine) {
                            size_t count = 0;
                            for (const Conflict& conflict : event.conflicts)
                              count += (conflict.holder.family != Family::unspecified) +
+                                      !conflict.command.empty() +
+                                      (!conflict.parents.empty() && !conflict.holder.owners.empty()) +
                                       !conflict.why.empty() + !conflict.next.empty();
-                           return count;
+                           return count + (event.failures.count > 1);
                          }());
     const std::string text = line(event);
     ASSERT_EQ(static_cast<size_t>(std::count(text.begin(), text.end(), '\n')), lines) << text;

@@ -51,7 +51,7 @@ class LogFiles : public ::testing::Test {
   }
 
   std::unique_ptr<LogFile> open(LogFileOptions options = {}) {
-    options.path = path();
+    if (options.path.empty()) options.path = path();
     options.header.session = "session";
     LogFileHooks hooks;
     hooks.warn = [this](const std::string& message) { warnings_.push_back(message); };
@@ -332,6 +332,39 @@ TEST_F(LogFiles, ReopenGoesOnInTheFileThatIsNowAtThePath) {
   log->close(moment(5));
   EXPECT_EQ(summary(read_file(path("moved"))), "header#0:1 event@1 event@2 trailer@3");
   EXPECT_EQ(summary(read_file(path())), "header#1:4 event@4 trailer@5");
+}
+
+TEST_F(LogFiles, AFileThatWasRemovedIsMadeAnew) {
+  auto log = open();
+  log->add(kEvent);
+  log->flush(moment(3));
+  fs::remove(path());
+  log->add(kEvent);
+  log->flush(moment(5));
+  log->add(kEvent);
+  log->flush(moment(6));
+  EXPECT_EQ(summary(read_file(path())), "header#1:4 event@4");
+}
+
+TEST_F(LogFiles, WhileItsDirectoryIsGoneRecordsAreCountedAsLost) {
+  fs::create_directory(path("gone"));
+  LogFileOptions options;
+  options.path = path("gone/log.jsonl");
+  auto log = open(options);
+  log->flush(moment(3));
+  fs::remove_all(path("gone"));
+  log->flush(moment(5));
+  for (int i = 0; i < 3; ++i) {
+    log->add(kEvent);
+    log->flush(moment(6 + i));
+  }
+  EXPECT_EQ(log->events_dropped(), 3u);
+  fs::create_directory(path("gone"));
+  log->flush(moment(20));
+  log->add(kEvent);
+  log->flush(moment(21));
+  EXPECT_TRUE(summary(read_file(path("gone/log.jsonl"))).starts_with("header#1:1 disk@1:"))
+      << summary(read_file(path("gone/log.jsonl")));
 }
 
 TEST_F(LogFiles, ReopenKeepsTheOldFileWhenTheNewOneIsRefused) {

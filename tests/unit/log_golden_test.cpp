@@ -57,6 +57,9 @@ std::vector<Event> events() {
                      .conflict(holder, "listener_overlap",
                                "same port, overlapping address, neither socket has SO_REUSEPORT",
                                "systemctl status nginx.service"));
+  made.back().conflicts[0].command = "nginx: master process /usr/sbin/nginx";
+  made.back().conflicts[0].parents = {{1, "systemd"}};
+  made.back().failures = {3, 40'000'000'000};
   Event established = EventBuilder(EventKind::tcp_established, "10.0.0.5:443")
                           .at(at())
                           .opened(at())

@@ -282,7 +282,7 @@ TEST(LogDecode, DamagedLinesAreRefusedWithTheReason) {
        "'owners' has an entry without a user"},
       {R"({"k":"event","resync":1})", "'resync' is not true or false"},
       {R"({"k":"key","part":"middle","ts":"2026-09-20T03:00:00Z"})", "'part' is neither begin nor end"},
-      {R"({"k":"header","v":2})", "'v' is a log version that this program does not read"},
+      {R"({"k":"header","v":0})", "'v' is not a version of the log"},
       {R"({"k":"later"}{"k":"later"})", "'line' goes on after its object"},
       {"{\"k\":\"later\",\"x\":\"\xff\"}", "the line is not a JSON object"},
   };

@@ -1,4 +1,4 @@
-#include "diagnose/reach.h"
+#include "core/reach.h"
 
 #include <gtest/gtest.h>
 
@@ -54,15 +54,15 @@ TEST(Reach, FollowsTheAddress) {
   };
   for (const Case& c : cases) {
     const TextEndpoint parsed = parse_endpoint(std::string(c.address) + ":80");
-    EXPECT_EQ(name(diagnose::reach_of(parsed.family, parsed.endpoint.address)), c.reach) << c.address;
+    EXPECT_EQ(name(reach_of(parsed.family, parsed.endpoint.address)), c.reach) << c.address;
   }
 }
 
 TEST(Reach, TheLoopbackDeviceKeepsTheWildcardIn) {
-  EXPECT_EQ(diagnose::reach_of(listener("0.0.0.0:80", "dev=1")), diagnose::Reach::loopback);
-  EXPECT_EQ(diagnose::reach_of(listener("0.0.0.0:80", "dev=2")), diagnose::Reach::any_interface);
-  EXPECT_FALSE(diagnose::is_exposed(diagnose::Reach::loopback));
-  EXPECT_TRUE(diagnose::is_exposed(diagnose::Reach::link_local));
+  EXPECT_EQ(reach_of(listener("0.0.0.0:80", "dev=1")), Reach::loopback);
+  EXPECT_EQ(reach_of(listener("0.0.0.0:80", "dev=2")), Reach::any_interface);
+  EXPECT_FALSE(is_exposed(Reach::loopback));
+  EXPECT_TRUE(is_exposed(Reach::link_local));
 }
 
 }  // namespace

@@ -91,5 +91,54 @@ TEST(Time, RefusesWhatIsNotADuration) {
   }
 }
 
+constexpr uint64_t kNow_ns = 1'789'873'927 * kSecond;  // 2026-09-20T03:12:07Z
+const MomentBase kUtcBase{kNow_ns, kNow_ns, true};
+
+std::string moment(std::string_view text, const MomentBase& base = kUtcBase) {
+  const Result<uint64_t> parsed = parse_moment(text, base);
+  return parsed ? format_rfc3339(*parsed) : parsed.error().message;
+}
+
+TEST(Time, MomentsAsJournalctlTakesThem) {
+  EXPECT_EQ(moment("now"), "2026-09-20T03:12:07.000000Z");
+  EXPECT_EQ(moment("today"), "2026-09-20T00:00:00.000000Z");
+  EXPECT_EQ(moment("yesterday"), "2026-09-19T00:00:00.000000Z");
+  EXPECT_EQ(moment("-15m"), "2026-09-20T02:57:07.000000Z");
+  EXPECT_EQ(moment("+5s"), "2026-09-20T03:12:12.000000Z");
+  EXPECT_EQ(moment("@1789873200.5"), "2026-09-20T03:00:00.500000Z");
+  EXPECT_EQ(moment("2026-09-18"), "2026-09-18T00:00:00.000000Z");
+  EXPECT_EQ(moment("2026-09-18 09:14"), "2026-09-18T09:14:00.000000Z");
+  EXPECT_EQ(moment("2026-09-18 09:14:02.25"), "2026-09-18T09:14:02.250000Z");
+  EXPECT_EQ(moment("2026-09-18T09:14:02"), "2026-09-18T09:14:02.000000Z");
+  EXPECT_EQ(moment("2026-09-18T09:14:02+02:00"), "2026-09-18T07:14:02.000000Z");
+}
+
+TEST(Time, ATimeOfDayIsTheLastOneNotAfterTheLatest) {
+  EXPECT_EQ(moment("03:12"), "2026-09-20T03:12:00.000000Z");
+  EXPECT_EQ(moment("03:12:07"), "2026-09-20T03:12:07.000000Z");
+  EXPECT_EQ(moment("03:12:07.1"), "2026-09-19T03:12:07.100000Z");
+  EXPECT_EQ(moment("23:59"), "2026-09-19T23:59:00.000000Z");
+  EXPECT_EQ(moment("03:12", {kNow_ns, kNow_ns - 86'400 * 5 * kSecond, true}), "2026-09-15T03:12:00.000000Z");
+}
+
+TEST(Time, MomentsInTheZoneOfTheProcess) {
+  setenv("TZ", "XXX-5:30", 1);
+  tzset();
+  const MomentBase local{kNow_ns, kNow_ns, false};  // 08:42:07 there
+  EXPECT_EQ(moment("08:42", local), "2026-09-20T03:12:00.000000Z");
+  EXPECT_EQ(moment("today", local), "2026-09-19T18:30:00.000000Z");
+  EXPECT_EQ(moment("2026-09-20 08:42:07", local), "2026-09-20T03:12:07.000000Z");
+  EXPECT_EQ(moment("2026-09-20 03:12:07 UTC", local), "2026-09-20T03:12:07.000000Z");
+  unsetenv("TZ");
+  tzset();
+}
+
+TEST(Time, RefusesWhatIsNotAMoment) {
+  for (const char* text :
+       {"", "soon", "25:00", "3:12", "03:60", "03:12:61", "2026-02-30", "2026-13-01", "-", "-15", "@", "@x",
+        "@99999999999999", "2026-09-20 ", "2026-09-20x", "03:12x", "-99999999h"})
+    EXPECT_FALSE(parse_moment(text, kUtcBase)) << text;
+}
+
 }  // namespace
 }  // namespace socktrace

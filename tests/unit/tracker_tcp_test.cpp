@@ -43,6 +43,16 @@ TEST(Tracker, CloseToSynSentIsAConnectWhosePortMayBeUnknown) {
   EXPECT_EQ(tracked.rows(), "#1 0.0.0.0:*>127.0.0.1:80 syn_sent owners 7/-1\n");
 }
 
+TEST(Tracker, SynSentToCloseWithoutAPortIsAnExhaustedRange) {
+  Tracked tracked;
+  tracked << transition(State::close, State::syn_sent, 1).local("127.0.0.1:*").peer(kServer).by(7);
+  tracked.told();
+  tracked << transition(State::syn_sent, State::close, 1).local("127.0.0.1:*").peer(kServer).by(7);
+  EXPECT_EQ(tracked.events.back().kind, EventKind::tcp_connect_failed);
+  EXPECT_EQ(tracked.events.back().error, EADDRNOTAVAIL);
+  EXPECT_TRUE(tracked.events.back().error_inferred);
+}
+
 TEST(Tracker, SynSentToEstablishedIsOutboundWithItsPort) {
   Tracked tracked;
   tracked << transition(State::close, State::syn_sent, 1).local("0.0.0.0:*").peer(kServer).by(7);

@@ -4,10 +4,14 @@
 #include <span>
 #include <string_view>
 
+#include "cli/exposed.h"
 #include "cli/help.h"
+#include "cli/log.h"
 #include "cli/output.h"
+#include "cli/record.h"
 #include "cli/ss.h"
 #include "cli/trace.h"
+#include "cli/why.h"
 
 namespace socktrace::cli {
 namespace {
@@ -22,16 +26,9 @@ struct Verb {
 // A first word that is exactly one of these is a verb; any other begins an option or a filter, now and in every later
 // version that keeps this list.
 constexpr std::array kVerbs = {
-    Verb{"ss", run_ss_command},
+    Verb{"ss", run_ss_command},   Verb{"record", run_record_command},   Verb{"log", run_log_command},
+    Verb{"why", run_why_command}, Verb{"exposed", run_exposed_command},
 };
-
-Result<int> print(std::string_view text) {
-  Output output;
-  output.buffer() = text;
-  Result<bool> flushed = output.flush();
-  if (!flushed) return std::move(flushed.error());
-  return kOk;
-}
 
 }  // namespace
 
@@ -42,8 +39,8 @@ Result<int> run(const Words& words) {
 
   Result<TraceOptions> options = parse_trace_options(words);
   if (!options) return std::move(options.error());
-  if (options->help) return print(help_text());
-  if (options->version) return print(version_text());
+  if (options->help) return print_text(help_text());
+  if (options->version) return print_text(version_text());
   return run_trace(*options);
 }
 

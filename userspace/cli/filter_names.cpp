@@ -11,16 +11,11 @@
 #include <cstring>
 #include <string>
 
+#include "cli/services.h"
 #include "sys/mounts.h"
 
 namespace socktrace::cli {
 namespace {
-
-std::optional<uint16_t> service(std::string_view name) {
-  const servent* entry = ::getservbyname(std::string(name).c_str(), nullptr);
-  if (entry == nullptr) return std::nullopt;
-  return ntohs(static_cast<uint16_t>(entry->s_port));
-}
 
 std::vector<filter::HostCondition> host(std::string_view name, Family family) {
   addrinfo hints{};
@@ -94,9 +89,13 @@ std::optional<uint32_t> netns(std::string_view name) {
 }  // namespace
 
 FilterOptions system_filter_options(Family family) {
-  return {
-      {.service = service, .host = host, .device = device, .cgroup = cgroup, .user = user, .netns = netns},
-      family};
+  return {{.service = service_port,
+           .host = host,
+           .device = device,
+           .cgroup = cgroup,
+           .user = user,
+           .netns = netns},
+          family};
 }
 
 }  // namespace socktrace::cli

@@ -15,9 +15,15 @@ std::string_view help_text() {
   sudo socktrace -t dport = :443      HTTPS connections, as they come and go
   sudo socktrace -j | tee host.jsonl  the same as JSON Lines
   socktrace ss -tulnp                 the table, once, as ss prints it
+  sudo socktrace record -o /var/log/socktrace        all day; then:
+  socktrace ss --from /var/log/socktrace --at 03:12:07 -tanp
 
 Usage: socktrace [OPTIONS] [FILTER]   table now, then live events until Ctrl-C
        socktrace ss [SS-OPTIONS] [FILTER]          the ss table, once
+       socktrace record -o DIR [OPTIONS] [FILTER]  events into a log
+       socktrace log [OPTIONS] [FILTER]            recorded events
+       socktrace why WHERE      who holds a port, would a bind there work
+       socktrace exposed        which ports other hosts may reach
 
 FILTER is ss's filter language: state established and ( dst 10.0.0.0/8 or
 sport = :22 ). As in ss, `and` and `or` have equal precedence, left to right.
@@ -31,6 +37,8 @@ Which sockets (as in ss):
 What is printed:
   -1, --once        the table, then exit
       --no-table    events only
+      --alert-only  only ports that other hosts may reach being opened, and
+                    binds and listens that fail
   -H, --no-header   no column titles
   -r, --resolve     service names instead of port numbers
   -j, --json        JSON Lines (the schema of the log), table and events

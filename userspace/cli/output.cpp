@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <string_view>
 
+#include "cli/exit_code.h"
+
 namespace socktrace::cli {
 
 Result<bool> Output::flush() {
@@ -26,6 +28,14 @@ Result<bool> Output::flush() {
   }
   buffer_.clear();
   return true;
+}
+
+Result<int> print_text(std::string_view text) {
+  Output output;
+  output.buffer() = text;
+  Result<bool> flushed = output.flush();
+  if (!flushed) return std::move(flushed.error());
+  return kOk;
 }
 
 }  // namespace socktrace::cli

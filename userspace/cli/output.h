@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "core/result.h"
 
@@ -17,5 +18,8 @@ class Output {
  private:
   std::string buffer_;
 };
+
+// A whole text, such as --help. The value is exit status 0.
+Result<int> print_text(std::string_view text);
 
 }  // namespace socktrace::cli

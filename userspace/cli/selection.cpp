@@ -1,12 +1,54 @@
 #include "cli/selection.h"
 
+#include <string_view>
+#include <utility>
+
 #include "cli/filter_names.h"
+#include "core/reach.h"
 #include "core/ss/selection.h"
 
 namespace socktrace::cli {
+namespace {
+
+// "-l -t sport = :443"; -a narrows nothing.
+std::string text_of(const TraceOptions& options) {
+  std::string text;
+  const auto add = [&](std::string_view word) {
+    if (!text.empty()) text += ' ';
+    text += word;
+  };
+  if (options.listening && !options.all) add("-l");
+  const bool every_protocol = options.tcp && options.udp && options.raw && !options.unix_sockets;
+  for (const auto& [given, letter] : {std::pair{options.tcp && !every_protocol, "-t"},
+                                      {options.udp && !every_protocol, "-u"},
+                                      {options.raw && !every_protocol, "-w"},
+                                      {options.unix_sockets, "-x"},
+                                      {options.ipv4 && !options.ipv6, "-4"},
+                                      {options.ipv6 && !options.ipv4, "-6"}})
+    if (given) add(letter);
+  for (const std::string& word : options.filter) add(word);
+  return text;
+}
+
+// A port that other hosts may reach opens, or one fails to open.
+bool is_alert(const Event& event) {
+  switch (event.kind) {
+    case EventKind::bind_failed:
+    case EventKind::listen_failed:
+      return true;
+    case EventKind::tcp_listen:
+    case EventKind::udp_open:
+      return is_inet(event.socket) && is_listening(event.socket) && is_exposed(reach_of(event.socket));
+    default:
+      return false;
+  }
+}
+
+}  // namespace
 
 Result<Selection> Selection::from(const TraceOptions& options) {
   Selection selection;
+  selection.alert_only_ = options.alert_only;
   selection.listening_only_ = options.listening && !options.all;
   // As in ss: -l listeners, -a everything, any other selection connections only. Nothing selected: listeners, with
   // every event after them.
@@ -27,14 +69,13 @@ Result<Selection> Selection::from(const TraceOptions& options) {
   if (selection.filter_.states() || (!options.filter.empty() && !options.selects()))
     selection.listeners_in_table_ = selection.connections_in_table_ = true;
   selection.connected_only_ = !selection.listeners_in_table_;
-  for (const std::string& word : options.filter) {
-    if (!selection.text_.empty()) selection.text_ += ' ';
-    selection.text_ += word;
-  }
+  selection.text_ = text_of(options);
   return selection;
 }
 
-bool Selection::wants(const Socket& socket) const {
+bool Selection::wants(const Socket& socket, const Event* event) const {
+  MatchContext context;
+  context.event = event;
   switch (socket.family) {
     case Family::inet:
       if (!ipv4_) return false;
@@ -43,12 +84,16 @@ bool Selection::wants(const Socket& socket) const {
       if (!ipv6_) return false;
       break;
     case Family::unix:
-      return unix_ && filter_.matches(socket, {});
+      return unix_ && filter_.matches(socket, context);
     default:
       return false;
   }
   const bool protocol = is_tcp(socket) ? tcp_ : is_datagram(socket) ? udp_ : raw_;
-  return protocol && filter_.matches(socket, {});
+  return protocol && filter_.matches(socket, context);
+}
+
+bool Selection::records(const Socket& socket) const {
+  return (!listening_only_ || is_listening(socket)) && wants(socket);
 }
 
 bool Selection::lists(const Socket& socket) const {
@@ -59,6 +104,7 @@ bool Selection::lists(const Socket& socket) const {
 }
 
 bool Selection::tells(const Event& event) const {
+  if (alert_only_ && !is_alert(event)) return false;
   if (event.kind == EventKind::snapshot_done) return true;
   if (listening_only_) {
     switch (event.kind) {
@@ -82,12 +128,12 @@ bool Selection::tells(const Event& event) const {
         return false;
     }
   }
-  if (wants(event.socket)) return true;
+  if (wants(event.socket, &event)) return true;
   // With a state filter, leaving such a state is told as well.
   if (!filter_.states() || event.previous == State::none) return false;
   Socket before = event.socket;
   before.state = event.previous;
-  return wants(before);
+  return wants(before, &event);
 }
 
 }  // namespace socktrace::cli

@@ -14,15 +14,18 @@ class Selection {
 
   // Whether the table lists this socket.
   [[nodiscard]] bool lists(const Socket& socket) const;
+  // Whether a log keeps it in its keyframes: every socket whose events are told.
+  [[nodiscard]] bool records(const Socket& socket) const;
   // Whether this event is told.
   [[nodiscard]] bool tells(const Event& event) const;
-  // For the log's header: the selection as it was typed.
+  // For the log's header: the options and the filter, as they could be typed; empty: everything.
   [[nodiscard]] const std::string& text() const { return text_; }
 
  private:
-  [[nodiscard]] bool wants(const Socket& socket) const;
+  [[nodiscard]] bool wants(const Socket& socket, const Event* event = nullptr) const;
 
   bool listening_only_ = false;
+  bool alert_only_ = false;
   bool connections_in_table_ = false;
   bool listeners_in_table_ = false;
   bool connected_only_ = false;

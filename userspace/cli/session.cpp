@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <vector>
 
@@ -12,12 +13,14 @@
 #include "cli/ss_names.h"
 #include "cli/table_text.h"
 #include "diagnose/explain.h"
+#include "enrich/lineage.h"
 #include "source/dump.h"
 #include "source/owners.h"
 #include "sys/clock.h"
 #include "sys/event_loop.h"
 #include "sys/mounts.h"
 #include "sys/netns.h"
+#include "sys/notify.h"
 #include "sys/signals.h"
 #include "sys/terminal.h"
 
@@ -34,6 +37,11 @@ probe::BindResult bind_result(const std::string& name) {
 sink::Moment now() {
   const uint64_t boottime_ns = sys::boottime_ns();
   return {boottime_ns, sys::measure_wall_clock().realtime_ns(boottime_ns)};
+}
+
+bool needs_explanation(const Event& event) {
+  return event.kind == EventKind::bind_failed || event.kind == EventKind::listen_failed ||
+         (event.kind == EventKind::tcp_connect_failed && event.error == EADDRNOTAVAIL);
 }
 
 }  // namespace
@@ -88,20 +96,26 @@ Result<void> Session::open_logs() {
   hooks.warn = [this](const std::string& message) {
     if (!json_ || json_->last_error() != EPIPE) say(message);
   };
-  // What --log and --json record of the table is what trace mode would list.
   hooks.sockets = [this](const sink::SocketVisitor& visit) {
     table_.for_each([&](const Socket& row) {
-      if (selection_.lists(row)) visit(row);
+      if (selection_.records(row)) visit(row);
     });
   };
   if (!options_.log.empty()) {
     options.path = options_.log;
+    options.rotation = options_.rotation;
+    options.keyframe_interval_ns = options_.keyframe_interval_ns;
     auto log = sink::LogFile::open(options, hooks, now());
     if (!log) return std::move(log.error());
     log_ = std::move(*log);
   }
   if (options_.json) {
     options.path = "-";
+    hooks.sockets = [this](const sink::SocketVisitor& visit) {
+      table_.for_each([&](const Socket& row) {
+        if (selection_.lists(row)) visit(row);
+      });
+    };
     if (options_.no_table) hooks.sockets = nullptr;
     auto json = sink::LogFile::open(options, hooks, now());
     if (!json) return std::move(json.error());
@@ -120,13 +134,14 @@ Result<void> Session::begin() {
   Result<ReconcileCounts> counts = compare_with_kernel(false);
   if (!counts) return std::move(counts.error());
   if (Result<void> opened = open_logs(); !opened) return opened;  // each begins with the table
-  if (!json_ && !options_.no_table) print_table();
+  if (prints_lines() && !options_.no_table) print_table();
   started_ = true;
   // What happened while the dump was read is news.
   Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); });
   if (!released) return released;
   if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
   if (!options_.quiet && !options_.once) say_ready();
+  if (options_.recorder) sys::notify_service_manager("READY=1");
   return {};
 }
 
@@ -193,15 +208,22 @@ Result<ReconcileCounts> Session::compare_with_kernel(bool resync) {
 
 void Session::explain(Event& event) {
   std::vector<Socket> sockets;
+  const Socket& asking = event.socket;
   table_.for_each([&](const Socket& row) {
-    const bool same_port = row.local.port == event.socket.local.port || event.socket.local.port == 0;
-    if (row.netns == event.socket.netns && same_port) sockets.push_back(row);
+    if (row.netns != asking.netns) return;
+    const bool concerned = event.kind == EventKind::tcp_connect_failed
+                               ? row.peer == asking.peer
+                               : asking.local.port == 0 || row.local.port == asking.local.port;
+    if (concerned) sockets.push_back(row);
   });
   // Descriptors wander by fork, exec and SCM_RIGHTS without any record: who holds the port is looked up now.
   if (Result<source::OwnerMap> owners = find_owners()) {
     for (Socket& socket : sockets) {
-      if (owners->find(socket.inode, socket.key.cookie).empty()) continue;
-      socket.owners.clear();
+      if (owners->find(socket.inode, socket.key.cookie).empty()) {
+        if (owners->unreadable_processes() == 0)
+          for (Owner& owner : socket.owners) owner.exited = true;
+        continue;
+      }
       source::attribute(socket, *owners, describe_holder());
     }
   }
@@ -209,17 +231,19 @@ void Session::explain(Event& event) {
   for (const Socket& socket : sockets) candidates.push_back(&socket);
   const Result<diagnose::HostFacts> facts = diagnose::read_host_facts();
   event.conflicts = diagnose::explain_failure(event, candidates, facts ? *facts : diagnose::HostFacts{});
+  if (event.kind != EventKind::tcp_connect_failed) event.failures = failures_.note(event);
+  enrich::add_lineage(event.conflicts);
 }
 
 void Session::on_event(Event&& event) {
   if (!started_) return;
-  if (event.kind == EventKind::bind_failed || event.kind == EventKind::listen_failed) explain(event);
+  if (needs_explanation(event)) explain(event);
   if (!selection_.tells(event)) return;
   ++events_;
   if (log_) log_->add(event);
   if (json_)
     json_->add(event);
-  else
+  else if (prints_lines())
     sink::append_event_line(output_.buffer(), event, clock_, style_);
 }
 
@@ -263,7 +287,7 @@ Result<void> Session::table_on_demand() {
   const sink::Moment moment = now();
   if (log_) log_->keyframe("request", moment);
   if (json_) json_->keyframe("request", moment);
-  const size_t listed = json_ ? table_.size() : print_table();
+  const size_t listed = prints_lines() ? print_table() : table_.size();
   if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
   say(fmt::format("{} of {} sockets listed; compared with the kernel: {} missing, {} ghosts, {} wrong",
                   listed, table_.size(), counts->missing, counts->ghosts,
@@ -284,8 +308,27 @@ Result<void> Session::notice_loss() {
   return live_.release([this](const Record& record) { tracker_.apply(record); });
 }
 
+// Wall times are computed from the kernel's by an offset, which changes when somebody sets the clock.
+void Session::notice_clock(uint64_t now_ns) {
+  constexpr uint64_t kInterval_ns = 1'000'000'000;
+  constexpr int64_t kStep_ns = 10'000'000;  // less is the clock being slewed
+  if (now_ns < clock_checked_ns_ + kInterval_ns) return;
+  clock_checked_ns_ = now_ns;
+  const WallClock measured = sys::measure_wall_clock();
+  const int64_t step_ns = measured.offset_ns - clock_.offset_ns;
+  if (step_ns > -kStep_ns && step_ns < kStep_ns) return;
+  clock_ = measured;
+  const LogClock step{.time_ns = now_ns,
+                      .step_ns = step_ns,
+                      .realtime_ns = measured.realtime_ns(now_ns),
+                      .boottime_ns = now_ns};
+  if (log_) log_->add(step);
+  if (json_) json_->add(step);
+}
+
 Result<bool> Session::pump() {
   const uint64_t now_ns = sys::boottime_ns();
+  notice_clock(now_ns);
   Result<size_t> drained = live_.drain([this](const Record& record) { tracker_.apply(record); });
   if (!drained) return std::move(drained.error());
   tracker_.tick(now_ns);
@@ -336,12 +379,16 @@ Result<int> Session::run() {
   if (failure) return std::move(*failure);
   Result<bool> pumped = pump();
   if (!pumped) return std::move(pumped.error());
+  if (options_.recorder) sys::notify_service_manager("STOPPING=1");
   if (log_) log_->close(now());
   if (json_) json_->close(now());
   if (json_ && json_->last_error() != 0 && json_->last_error() != EPIPE)
     return Error::system("write standard output", json_->last_error());
-  if (!options_.quiet && !options_.once) say(fmt::format("{} events, {} lost", events_, lost_));
-  return options_.strict && lost_ > 0 ? kLost : kOk;
+  const uint64_t unwritten = log_ ? log_->events_dropped() : 0;
+  if (!options_.quiet && !options_.once)
+    say(fmt::format("{} events, {} lost{}", events_, lost_,
+                    unwritten > 0 ? fmt::format(", {} not written to {}", unwritten, options_.log) : ""));
+  return options_.strict && lost_ + unwritten > 0 ? kLost : kOk;
 }
 
 }  // namespace socktrace::cli

@@ -13,6 +13,7 @@
 #include "core/table.h"
 #include "core/time.h"
 #include "core/tracker/tracker.h"
+#include "diagnose/failure_counter.h"
 #include "enrich/processes.h"
 #include "sink/event_line.h"
 #include "sink/log_file.h"
@@ -41,6 +42,9 @@ class Session {
   // One round: takes what the kernel has recorded, notices losses, writes what there is to say.
   Result<bool> pump();
   Result<void> notice_loss();
+  void notice_clock(uint64_t now_ns);
+  // Table and event lines for people, on standard output.
+  [[nodiscard]] bool prints_lines() const { return !json_ && !options_.recorder; }
   Result<void> table_on_demand();
 
   void on_event(Event&& event);
@@ -64,11 +68,13 @@ class Session {
   Table table_;
   Tracker tracker_;
   WallClock clock_;
+  uint64_t clock_checked_ns_ = 0;
   sink::LineStyle style_;
   Output output_;
   std::unique_ptr<sink::LogFile> log_;   // --log
   std::unique_ptr<sink::LogFile> json_;  // --json: standard output as a log
-  bool started_ = false;                 // events of the first snapshot are the table, not news
+  diagnose::FailureCounter failures_;
+  bool started_ = false;  // events of the first snapshot are the table, not news
   uint64_t events_ = 0;
   uint64_t lost_ = 0;
 };

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <fstream>
 #include <memory>
 
 #include "cli/exit_code.h"
+#include "cli/table_text.h"
+#include "core/event_text.h"
 #include "core/ss/columns.h"
 #include "core/ss/json.h"
 #include "core/ss/layout.h"
@@ -105,6 +108,8 @@ class TablePrinter final : public Printer {
   TablePrinter(const ss::Options& options, const SsEdges& edges)
       : show_(options.show),
         names_(edges.names),
+        sees_every_process_(edges.sees_every_process),
+        recorded_(edges.recorded != nullptr),
         layout_({.header = options.show.header,
                  .netid = !one_bit(options.selection.tables),
                  .state = !one_bit(options.selection.states),
@@ -112,14 +117,24 @@ class TablePrinter final : public Printer {
                  .width = edges.width},
                 edges.write) {}
   bool add(const diag::Row& row) override {
-    ss::write_row(line_, row, show_, names_);
+    if (recorded_ || is_hidden(row.socket))
+      write_owned_row(line_, row, show_, names_);
+    else
+      ss::write_row(line_, row, show_, names_);
     return layout_.add(line_);
   }
   bool finish() override { return layout_.finish(); }
 
  private:
   const ss::Show& show_;
+  // As ss, an owner that nobody has is blank; one that we may not see is told.
+  [[nodiscard]] bool is_hidden(const Socket& socket) const {
+    return !sees_every_process_ && socket.owners.empty() && socket.no_owner == NoOwner::permission;
+  }
+
   const ss::Names& names_;
+  bool sees_every_process_;
+  bool recorded_;
   ss::Layout layout_;
   ss::Line line_;
 };
@@ -202,6 +217,7 @@ class Run {
     const ss::Selection& selection = plan_.options.selection;
     source::DumpRequest request;
     request.tables = tables_to_dump(selection);
+    if (plan_.options.kill) request.tables &= diag::kInetTables;
     request.states = selection.states;
     request.inet = (selection.families & ss::bit(Family::inet)) != 0 && selection.preferred != Family::inet6;
     request.inet6 = (selection.families & ss::bit(Family::inet6)) != 0 && selection.preferred != Family::inet;
@@ -215,30 +231,61 @@ class Run {
     return {};
   }
 
+  Result<void> read_recorded() {
+    return edges_.recorded([this](diag::Row&& row) {
+      if (!ss::selects(plan_.options.selection, row)) return true;
+      return take(std::move(row));
+    });
+  }
+
   [[nodiscard]] bool found() const { return found_; }
 
   // The exit code.
   int finish() {
     if (sorting()) sorted_.for_each([this](const diag::Row& row) { return printer_->add(row); });
     printer_->finish();
-    return found_ ? kOk : kNothingFound;
+    if (hidden_ > 0 && plan_.owners && !edges_.sees_every_process)
+      edges_.message(fmt::format("{} socket{} of other users: root sees their processes", hidden_,
+                                 hidden_ == 1 ? "" : "s"));
+    return found_ && !kill_failed_ ? kOk : kNothingFound;
   }
 
  private:
   [[nodiscard]] bool sorting() const { return !plan_.sort.empty(); }
 
   bool take(diag::Row&& row) {
-    if (edges_.matches_owners) edges_.add_owners(row.socket);
+    const bool has_owners = edges_.recorded != nullptr;
+    if (edges_.matches_owners && !has_owners) edges_.add_owners(row.socket);
     if (edges_.matches && !edges_.matches(row.socket)) return true;
-    if (plan_.owners && !edges_.matches_owners) edges_.add_owners(row.socket);
+    if (plan_.owners && !edges_.matches_owners && !has_owners) edges_.add_owners(row.socket);
+    if (row.socket.owners.empty() && row.socket.no_owner == NoOwner::permission) ++hidden_;
+    if (plan_.options.kill && !kill(row.socket)) return true;
     found_ = true;
     if (!sorting()) return printer_->add(row);
     sorted_.add(std::move(row));
     return true;
   }
 
+  // What could not be closed is said, and not printed.
+  bool kill(const Socket& socket) {
+    const Result<void> closed = source::destroy_socket(socket);
+    if (closed) return true;
+    if (closed.error().code == ENOENT) return false;  // it has just ended by itself
+    kill_failed_ = true;
+    std::string where;
+    append_where(where, socket);
+    const bool cannot = closed.error().code == EOPNOTSUPP;
+    edges_.message(fmt::format("{}: {}", where,
+                               cannot
+                                   ? "this kernel cannot close it (CONFIG_INET_DIAG_DESTROY, or its protocol)"
+                                   : closed.error().message));
+    return false;
+  }
+
   const Plan& plan_;
   const SsEdges& edges_;
+  bool kill_failed_ = false;
+  size_t hidden_ = 0;  // rows whose owners we may not see
   std::unique_ptr<Printer> printer_;
   ss::SortedRows sorted_;  // used when there are keys to sort by
   bool found_ = false;
@@ -272,10 +319,16 @@ Result<int> run_ss(const ss::Options& options, const SsEdges& edges) {
     edges.message(why);
     return kNothingFound;
   }
+  if (options.kill && !edges.matches)
+    return Error{"ss: -K without a filter would close every connection: say which", ErrorKind::usage};
+  if (options.kill && edges.recorded)
+    return Error{"ss: -K closes sockets of this host, not of a log", ErrorKind::usage};
   Run run(*plan, edges);
   const auto dump = [&](const source::NetworkNamespace&) { return run.dump_current_netns(); };
   Result<void> dumped;
-  if (options.all_netns) {
+  if (edges.recorded) {
+    dumped = run.read_recorded();
+  } else if (options.all_netns) {
     Result<size_t> closed = source::in_every_netns(dump);
     if (!closed)
       dumped = std::move(closed.error());

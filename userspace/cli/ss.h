@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/diag/row.h"
 #include "core/result.h"
 #include "core/socket.h"
 #include "core/ss/names.h"
@@ -15,12 +16,17 @@
 
 namespace socktrace::cli {
 
+// Passes rows on until the sink returns false.
+using RowSource = std::function<Result<void>(const std::function<bool(diag::Row&&)>&)>;
+
 // What `socktrace ss` is plugged into.
 struct SsEdges {
+  RowSource recorded;                          // the sockets of a log, with their owners; absent: this host's
   std::function<bool(const Socket&)> matches;  // the filter; absent: every socket
   bool matches_owners = false;                 // the filter asks for owners: they are added before it decides
   std::span<const std::byte> bytecode;         // the part of it that the kernel applies; may be empty
   std::function<void(Socket&)> add_owners;  // fills Socket::owners; called for matching sockets, when shown
+  bool sees_every_process = true;  // else sockets of other users show ?permission, and a message says so
   ss::Names names;
   std::function<bool(std::string_view)> write;    // standard output; false when its reader is gone
   std::function<void(std::string_view)> message;  // a line for standard error

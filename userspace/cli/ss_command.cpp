@@ -9,12 +9,15 @@
 #include <optional>
 #include <unordered_map>
 
+#include "cli/exit_code.h"
 #include "cli/filter_names.h"
 #include "cli/help.h"
 #include "cli/output.h"
+#include "cli/past.h"
 #include "cli/ss.h"
 #include "cli/ss_names.h"
 #include "cli/ss_options.h"
+#include "cli/table_text.h"
 #include "core/filter/filter.h"
 #include "core/ss/selection.h"
 #include "enrich/processes.h"
@@ -136,12 +139,41 @@ uint32_t terminal_width() {
   return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-Result<int> print(std::string_view text) {
-  Output output;
-  output.buffer() = text;
-  Result<bool> flushed = output.flush();
-  if (!flushed) return std::move(flushed.error());
-  return 0;
+// What was asked for and is in no log.
+std::string not_recorded(const ss::Options& options) {
+  const ss::Show& show = options.show;
+  std::string words;
+  for (const auto& [asked, word] : {std::pair{show.information, "-i"},
+                                    {show.memory, "-m"},
+                                    {show.timer && !show.extended, "-o"},
+                                    {show.threads, "-T"},
+                                    {show.packet_filter, "-b"},
+                                    {show.tos, "--tos"},
+                                    {show.cgroup, "--cgroup"},
+                                    {show.socket_options, "--inet-sockopt"},
+                                    {show.tipc, "--tipcinfo"},
+                                    {!options.netns.empty(), "-N"}}) {
+    if (!asked) continue;
+    if (!words.empty()) words += ", ";
+    words += word;
+  }
+  return words;
+}
+
+// The rows of a recorded moment, in the order of the trace table.
+Result<RowSource> rows_of_past(const ss::Options& options, const SsEdges& edges, bool& damaged) {
+  if (options.summary) return Error{"ss: -s counts this host's sockets; not with --from", ErrorKind::usage};
+  if (const std::string words = not_recorded(options); !words.empty())
+    edges.message("not in an event log, and not shown: " + words);
+  Result<PastTable> past = table_of_past({options.from, options.at, false}, edges.message);
+  if (!past) return std::move(past.error());
+  damaged = past->damaged;
+  auto replay = std::make_shared<const LogReplay>(std::move(past->replay));
+  return RowSource([replay](const std::function<bool(diag::Row &&)>& sink) -> Result<void> {
+    for (const Socket* socket : ordered_rows(replay->table(), [](const Socket&) { return true; }))
+      if (!sink(recorded_row(*socket))) break;
+    return {};
+  });
 }
 
 }  // namespace
@@ -149,8 +181,8 @@ Result<int> print(std::string_view text) {
 Result<int> run_ss_command(const std::vector<std::string>& words) {
   Result<SsCommand> command = parse_ss_options(words);
   if (!command) return std::move(command.error());
-  if (command->help) return print(ss_help());
-  if (command->version) return print(version_text());
+  if (command->help) return print_text(ss_help());
+  if (command->version) return print_text(version_text());
   ss::Options& options = command->options;
 
   Result<Filter> filter = Filter::parse(options.filter, system_filter_options(options.selection.preferred));
@@ -180,9 +212,18 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
     std::fprintf(stderr, "socktrace: ss: %.*s\n", static_cast<int>(text.size()), text.data());
   };
   edges.width = terminal_width();
+  edges.sees_every_process = geteuid() == 0;
+  bool damaged = false;
+  if (!options.from.empty()) {
+    Result<RowSource> recorded = rows_of_past(options, edges, damaged);
+    if (!recorded) return std::move(recorded.error());
+    edges.recorded = std::move(*recorded);
+  } else if (!options.at.empty()) {
+    return Error{"ss: --at needs --from LOG: this host's sockets are those of now", ErrorKind::usage};
+  }
   Result<int> code = run_ss(options, edges);
   if (code && failure) return std::move(*failure);
-  return code;
+  return code && damaged ? Result<int>(kDamaged) : std::move(code);
 }
 
 }  // namespace socktrace::cli

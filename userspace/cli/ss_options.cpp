@@ -27,6 +27,8 @@ enum LongOnly : int {
   kSort,
   kGroupBy,
   kAllNetns,
+  kFrom,
+  kAt,
 };
 
 // One row per option: parsing and --help come from here.
@@ -79,6 +81,8 @@ constexpr OptionRow kOptions[] = {
     {'O', "oneline", nullptr, "one line for each socket"},
     {'N', "net", "NAME", "in the named network namespace"},
     {kAllNetns, "all-netns", nullptr, "in every network namespace"},
+    {kFrom, "from", "LOG", "the sockets of an event log (file, directory, -) instead of this host's"},
+    {kAt, "at", "TIME", "with --from: as they were at 03:12:07, '2026-09-20 03:12', -15m …; else the end"},
     {'F', "filter", "FILE", "more of the filter, from a file or - for standard input"},
     {'j', "json", nullptr, "a JSON object for each socket"},
     {kColumns, "columns", "KEYS", "these fields, separated by commas"},
@@ -86,7 +90,7 @@ constexpr OptionRow kOptions[] = {
     {kGroupBy, "group-by", "KEY", "number of sockets for each value of a field"},
     {'D', "diag", "FILE", nullptr},
     {'E', "events", nullptr, nullptr},
-    {'K', "kill", nullptr, nullptr},
+    {'K', "kill", nullptr, "close the TCP and UDP sockets that a filter chooses, and print them (root)"},
     {'Z', "context", nullptr, nullptr},
     {'z', "contexts", nullptr, nullptr},
 };
@@ -309,10 +313,17 @@ class Parser {
       case kAllNetns:
         options.all_netns = true;
         break;
+      case kFrom:
+        options.from.emplace_back(argument);
+        break;
+      case kAt:
+        options.at = argument;
+        break;
       case 'E':
         return usage("-E is not here: plain `socktrace` shows events as they happen");
       case 'K':
-        return usage("-K is not here: socktrace only looks, it closes nothing");
+        options.kill = true;
+        break;
       case 'D':
         return usage("-D is not here: use --json");
       default:

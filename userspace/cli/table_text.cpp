@@ -5,28 +5,15 @@
 #include <tuple>
 
 #include "core/event_text.h"
+#include "core/reach.h"
 #include "core/ss/layout.h"
 #include "core/ss/row_text.h"
 
 namespace socktrace::cli {
 namespace {
 
-diag::Table table_of(const Socket& socket) {
-  if (socket.family == Family::unix) {
-    constexpr uint8_t kDatagram = 2;
-    constexpr uint8_t kSeqPacket = 5;
-    return socket.type == kDatagram    ? diag::Table::unix_dgram
-           : socket.type == kSeqPacket ? diag::Table::unix_seqpacket
-                                       : diag::Table::unix_stream;
-  }
-  for (const diag::Table table : {diag::Table::tcp, diag::Table::udp, diag::Table::udplite, diag::Table::sctp,
-                                  diag::Table::dccp, diag::Table::mptcp})
-    if (diag::protocol(table) == socket.protocol && socket.type != 3) return table;
-  return diag::Table::raw;
-}
-
 auto order(const Socket& socket) {
-  return std::tuple(table_of(socket), socket.family, socket.state != State::listen, socket.local.port,
+  return std::tuple(diag::table_of(socket), socket.family, socket.state != State::listen, socket.local.port,
                     socket.local.address, socket.peer.port, socket.peer.address, socket.key.cookie);
 }
 
@@ -57,6 +44,25 @@ std::vector<const Socket*> ordered_rows(const Table& table, const std::function<
   return rows;
 }
 
+diag::Row recorded_row(const Socket& socket) {
+  diag::Row row;
+  row.table = diag::table_of(socket);
+  row.socket = socket;
+  return row;
+}
+
+void write_owned_row(ss::Line& line, const diag::Row& row, const ss::Show& show, const ss::Names& names) {
+  diag::Row shown = row;
+  std::erase_if(shown.socket.owners,
+                [](const Owner& owner) { return owner.exited || owner.source == OwnerSource::inherited; });
+  ss::write_row(line, shown, show, names);
+  if (!show.processes || !shown.socket.owners.empty()) return;
+  std::string absent;
+  append_absent_owner(absent, row.socket);
+  line.text.insert(line.end[ss::kPeerPort], absent);
+  line.end[ss::kRest] = static_cast<uint32_t>(line.text.size());
+}
+
 void append_table(std::string& out, const std::vector<const Socket*>& rows, const ss::Names& names,
                   const TableStyle& style) {
   ss::Layout layout({.header = style.header, .width = style.width}, [&](std::string_view text) {
@@ -68,14 +74,11 @@ void append_table(std::string& out, const std::vector<const Socket*>& rows, cons
   show.processes = true;
   ss::Line line;
   for (const Socket* socket : rows) {
-    diag::Row row;
-    row.table = table_of(*socket);
-    row.socket = *socket;
-    std::erase_if(row.socket.owners,
-                  [](const Owner& owner) { return owner.exited || owner.source == OwnerSource::inherited; });
-    ss::write_row(line, row, show, names);
-    if (row.socket.owners.empty()) {
-      append_absent_owner(line.text, *socket);
+    write_owned_row(line, recorded_row(*socket), show, names);
+    if (const Reach reach = reach_of(*socket);
+        is_inet(*socket) && is_listening(*socket) && is_exposed(reach)) {
+      line.text += " ! ";
+      line.text += name(reach);
       line.end[ss::kRest] = static_cast<uint32_t>(line.text.size());
     }
     layout.add(line);

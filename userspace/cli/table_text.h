@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/ss/names.h"
+#include "core/ss/row_text.h"
 #include "core/table.h"
 
 namespace socktrace::cli {
@@ -18,8 +19,14 @@ struct TableStyle {
   uint32_t width = 0;   // columns of the terminal; 0: not a terminal
 };
 
+// A socket of the table as a row of ss; what only sock_diag tells is missing.
+diag::Row recorded_row(const Socket& socket);
+
+// As ss::write_row, but the process column is never blank: see append_table.
+void write_owned_row(ss::Line& line, const diag::Row& row, const ss::Show& show, const ss::Names& names);
+
 // The rows as `ss -p` prints them; without users, `last:(name[pid])` tells who had the socket, or `?kernel`, `?permission` …
-// why nobody is known.
+// why nobody is known. `! any iface` and the like follow a listener that other hosts may reach.
 void append_table(std::string& out, const std::vector<const Socket*>& rows, const ss::Names& names,
                   const TableStyle& style);
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "sink/rotation.h"
 
 namespace socktrace::cli {
 
@@ -25,6 +26,7 @@ struct TraceOptions {
   // Output.
   bool once = false;
   bool no_table = false;
+  bool alert_only = false;  // no table; of the events only exposed ports opening, and failures
   bool no_header = false;
   bool json = false;
   bool quiet = false;
@@ -32,7 +34,10 @@ struct TraceOptions {
   bool utc = false;
   bool names = false;  // -r or --names: service names instead of numbers
   std::string color = "auto";
-  std::string log;  // file for --log; empty for none
+  std::string log;        // file for --log; empty for none
+  bool recorder = false;  // `socktrace record`: the log is all its output
+  sink::Rotation rotation;
+  uint64_t keyframe_interval_ns = 300'000'000'000;
 
   uint64_t duration_ns = 0;  // --for; 0: until stopped
   bool strict = false;
@@ -50,5 +55,7 @@ struct TraceOptions {
 
 // ErrorKind::usage names the wrong word and points to --help.
 Result<TraceOptions> parse_trace_options(std::span<const std::string> words);
+// `socktrace record WORDS…`: `log` is the file of -o, or the directory for it.
+Result<TraceOptions> parse_record_options(std::span<const std::string> words);
 
 }  // namespace socktrace::cli

@@ -42,6 +42,17 @@ struct Conflict {
   std::string reason;  // stable id for the log: "listener_overlap", "time_wait"
   std::string why;     // one sentence for people
   std::string next;    // the command or setting to look at; read-only
+  // Of the holder's first process, as it is at the moment of the failure; empty when it is gone or unreadable.
+  std::string command;            // its command line, words separated by blanks
+  std::vector<Ancestor> parents;  // its parent first
+};
+
+// How often a process has failed on a port lately.
+struct FailureCount {
+  uint32_t count = 0;    // this time included; 0: not counted
+  uint64_t span_ns = 0;  // since the first of them
+
+  bool operator==(const FailureCount&) const = default;
 };
 
 // Something that happened to a socket, complete in itself: it can be printed, logged and replayed without any
@@ -61,7 +72,8 @@ struct Event {
   uint64_t lifetime_ns = 0;  // on close, from opened_ns; 0 unknown
   bool lifetime_is_bound = false;   // the socket is older than this
   std::optional<TcpStats> stats;    // on tcp_closed
-  std::vector<Conflict> conflicts;  // on bind_failed and listen_failed
+  std::vector<Conflict> conflicts;  // on bind_failed, listen_failed, and a connect without a free port
+  FailureCount failures;            // likewise
 };
 
 using EventSink = std::function<void(Event&&)>;

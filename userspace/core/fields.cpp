@@ -24,10 +24,6 @@ FieldValue unless_zero(uint64_t value) {
   return value;
 }
 
-bool is_inet(const Socket& socket) {
-  return socket.family == Family::inet || socket.family == Family::inet6;
-}
-
 FieldValue address(const Socket& socket, const Endpoint& end) {
   return is_inet(socket) ? text(to_string(socket.family, end.address)) : FieldValue();
 }

@@ -25,6 +25,14 @@ struct Process {
 
 using ProcessRef = std::shared_ptr<const Process>;
 
+// A process above another.
+struct Ancestor {
+  uint32_t pid = 0;
+  std::string name;  // comm, raw bytes
+
+  bool operator==(const Ancestor&) const = default;
+};
+
 // Equal pid, and start times equal to within the resolution of /proc/PID/stat (one clock tick, 10 ms).
 bool same_process(const Process& a, const Process& b);
 bool same_process(const Process& a, uint32_t pid, uint64_t start_ns);

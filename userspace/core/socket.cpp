@@ -48,6 +48,10 @@ std::string to_string(Family family, const Endpoint& endpoint) {
   return text + ":" + (endpoint.port ? std::to_string(endpoint.port) : "*");
 }
 
+bool is_inet(const Socket& socket) {
+  return socket.family == Family::inet || socket.family == Family::inet6;
+}
+
 bool is_tcp(const Socket& socket) {
   return socket.protocol == IPPROTO_TCP || socket.protocol == kMptcp;
 }

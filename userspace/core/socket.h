@@ -74,6 +74,7 @@ struct Socket {
   Boxed<SocketDetails> details;
 };
 
+bool is_inet(const Socket& socket);       // IPv4 or IPv6
 bool is_tcp(const Socket& socket);        // TCP and MPTCP
 bool is_datagram(const Socket& socket);   // UDP and UDP-Lite
 bool is_listening(const Socket& socket);  // LISTEN, or an unconnected datagram socket with a local port

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <ctime>
+#include <optional>
 
 namespace socktrace {
 namespace {
@@ -163,6 +164,87 @@ std::string two_units(uint64_t value, uint64_t unit, const char* name, uint64_t 
   return fmt::format("{}{}{}{}", value / unit, name, rest, smaller_name);
 }
 
+// A date and a time of day in words of their own.
+struct Written {
+  std::optional<Date> date;
+  bool has_clock = false;
+  uint32_t hour = 0;
+  uint32_t minute = 0;
+  uint32_t second = 0;
+  uint32_t fraction_ns = 0;
+};
+
+bool take_clock(std::string_view& text, Written& written) {
+  if (!take_digits(text, 2, written.hour) || !take(text, ':') || !take_digits(text, 2, written.minute))
+    return false;
+  if (take(text, ':') && (!take_digits(text, 2, written.second) || !take_fraction(text, written.fraction_ns)))
+    return false;
+  written.has_clock = true;
+  return written.hour < 24 && written.minute < 60 && written.second < 60;
+}
+
+std::optional<Written> parse_written(std::string_view text) {
+  Written written;
+  if (text.size() >= 5 && text[4] == '-') {
+    Date date{};
+    if (!take_digits(text, 4, date.year) || !take(text, '-') || !take_digits(text, 2, date.month) ||
+        !take(text, '-') || !take_digits(text, 2, date.day) || !exists(date))
+      return std::nullopt;
+    written.date = date;
+    if (text.empty()) return written;
+    if (!take(text, ' ') && !take(text, 'T')) return std::nullopt;
+  }
+  if (!take_clock(text, written) || !text.empty()) return std::nullopt;
+  return written;
+}
+
+// Of a date and time of day in UTC or in the zone of the process.
+uint64_t wall_time(const Date& date, const Written& written, bool utc) {
+  const uint64_t of_day_s = written.hour * 3600 + written.minute * 60 + written.second;
+  if (utc) return days_until(date) * kDay + of_day_s * kSecond + written.fraction_ns;
+  tm local{};
+  local.tm_year = static_cast<int>(date.year) - 1900;
+  local.tm_mon = static_cast<int>(date.month) - 1;
+  local.tm_mday = static_cast<int>(date.day);
+  local.tm_hour = static_cast<int>(written.hour);
+  local.tm_min = static_cast<int>(written.minute);
+  local.tm_sec = static_cast<int>(written.second);
+  local.tm_isdst = -1;
+  return static_cast<uint64_t>(std::max<time_t>(mktime(&local), 0)) * kSecond + written.fraction_ns;
+}
+
+// `days` before the day of `at_ns`.
+Date day_before(uint64_t at_ns, uint64_t days, bool utc) {
+  return date_of(in_zone(at_ns, utc) / kDay - days);
+}
+
+Error bad_moment(std::string_view text) {
+  return {fmt::format("'{}' is not a time; write 03:12:07, '2026-09-20 03:12', yesterday, -15m or @SECONDS",
+                      text),
+          ErrorKind::usage};
+}
+
+// "-15m", "+5s"
+std::optional<uint64_t> parse_relative(std::string_view text, uint64_t now_ns) {
+  const bool back = text.front() == '-';
+  if (!back && text.front() != '+') return std::nullopt;
+  const Result<uint64_t> distance = parse_duration(text.substr(1));
+  if (!distance || (back && *distance > now_ns)) return std::nullopt;
+  return back ? now_ns - *distance : now_ns + *distance;
+}
+
+// "1789873200" with up to nine digits of fraction
+std::optional<uint64_t> parse_epoch(std::string_view text) {
+  uint64_t seconds = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  constexpr uint64_t kLast = UINT64_MAX / kSecond - 1;
+  if (failure != std::errc{} || seconds > kLast) return std::nullopt;
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  uint32_t fraction_ns = 0;
+  if (!take_fraction(text, fraction_ns) || !text.empty()) return std::nullopt;
+  return seconds * kSecond + fraction_ns;
+}
+
 }  // namespace
 
 void append_rfc3339(std::string& out, uint64_t realtime_ns) {
@@ -245,6 +327,30 @@ Result<uint64_t> parse_rfc3339(std::string_view text) {
     if (minutes >= 0) return static_cast<uint64_t>(minutes) * kMinute + second * kSecond + fraction_ns;
   }
   return Error{fmt::format("'{}' is not a time; write it like 2026-09-20T03:12:07Z", text), ErrorKind::usage};
+}
+
+Result<uint64_t> parse_moment(std::string_view text, const MomentBase& base) {
+  if (text.empty()) return bad_moment(text);
+  if (text == "now") return base.now_ns;
+  if (text == "today") return wall_time(day_before(base.now_ns, 0, base.utc), {}, base.utc);
+  if (text == "yesterday") return wall_time(day_before(base.now_ns, 1, base.utc), {}, base.utc);
+  std::optional<uint64_t> moment = parse_relative(text, base.now_ns);
+  if (!moment && text.front() == '@') moment = parse_epoch(text.substr(1));
+  if (moment) return *moment;
+  if (const Result<uint64_t> exact = parse_rfc3339(text)) return *exact;
+
+  bool utc = base.utc;
+  std::string_view words = text;
+  if (words.ends_with(" UTC")) {
+    utc = true;
+    words.remove_suffix(4);
+  }
+  const std::optional<Written> written = parse_written(words);
+  if (!written) return bad_moment(text);
+  if (written->date) return wall_time(*written->date, *written, utc);
+  const uint64_t that_day = wall_time(day_before(base.latest_ns, 0, utc), *written, utc);
+  if (that_day <= base.latest_ns) return that_day;
+  return wall_time(day_before(base.latest_ns, 1, utc), *written, utc);
 }
 
 }  // namespace socktrace

@@ -43,4 +43,16 @@ Result<uint64_t> parse_duration(std::string_view text);
 // 1970 to 2261. ErrorKind::usage otherwise.
 Result<uint64_t> parse_rfc3339(std::string_view text);
 
+// What a moment given by people is relative to; wall times.
+struct MomentBase {
+  uint64_t now_ns = 0;
+  uint64_t latest_ns = 0;  // a time of day without a date is the last one that is not after this
+  bool utc = false;        // else in the zone of the process
+};
+
+// Wall time of a moment as journalctl takes them: "2026-09-20 03:12:07.5", "2026-09-20" (0:00), "03:12",
+// "03:12:07", "now", "today", "yesterday", "-15m", "+5s", "@1789873200", or RFC 3339; "UTC" may follow a date
+// or time. ErrorKind::usage otherwise.
+Result<uint64_t> parse_moment(std::string_view text, const MomentBase& base);
+
 }  // namespace socktrace

@@ -56,29 +56,64 @@ bool is_range_exhausted(const BindRequest& request, SocketSpan sockets, const Ho
   return true;
 }
 
-Conflict range_exhausted(const BindRequest& request, SocketSpan sockets, const HostFacts& facts) {
-  struct Share {
-    const Socket* example = nullptr;
-    size_t count = 0;
-  };
+namespace {
+
+struct Share {
+  const Socket* example = nullptr;
+  size_t count = 0;
+};
+
+// Whoever has the most of `sockets`; nobody when no owner is known.
+Share largest_share(const std::vector<const Socket*>& sockets) {
   std::map<uint32_t, Share> by_pid;
-  for (const Socket* socket : holders_in_range(request, sockets, facts)) {
+  for (const Socket* socket : sockets) {
     if (socket->owners.empty() || !socket->owners[0].process) continue;
     Share& share = by_pid[socket->owners[0].process->pid];
     share.example = socket;
     ++share.count;
   }
+  const auto most =
+      std::ranges::max_element(by_pid, {}, [](const auto& entry) { return entry.second.count; });
+  return most == by_pid.end() ? Share() : most->second;
+}
+
+}  // namespace
+
+Conflict range_exhausted(const BindRequest& request, SocketSpan sockets, const HostFacts& facts) {
   Conflict conflict;
   conflict.reason = id(Reason::range_exhausted);
   conflict.why = fmt::format("no port of net.ipv4.ip_local_port_range ({}-{}) is free for this address",
                              facts.local_ports.first, facts.local_ports.last);
-  const auto most =
-      std::ranges::max_element(by_pid, {}, [](const auto& entry) { return entry.second.count; });
-  if (most != by_pid.end()) {
-    conflict.holder = *most->second.example;
-    conflict.why += fmt::format("; the holder has {} of them", most->second.count);
+  if (const Share most = largest_share(holders_in_range(request, sockets, facts)); most.example != nullptr) {
+    conflict.holder = *most.example;
+    conflict.why += fmt::format("; the holder has {} of them", most.count);
   }
   conflict.next = next_for(Reason::range_exhausted, request);
+  return conflict;
+}
+
+Conflict connections_exhausted(const Socket& connecting, SocketSpan sockets, const HostFacts& facts) {
+  std::vector<const Socket*> same_peer;
+  size_t waiting = 0;
+  for (const Socket* socket : sockets) {
+    if (socket->key == connecting.key || socket->peer != connecting.peer ||
+        socket->protocol != connecting.protocol)
+      continue;
+    same_peer.push_back(socket);
+    waiting += socket->state == State::time_wait ? 1 : 0;
+  }
+  Conflict conflict;
+  conflict.reason = id(Reason::range_exhausted);
+  conflict.why =
+      fmt::format("no port of net.ipv4.ip_local_port_range ({}-{}) is left for a connection to {}: {} exist",
+                  facts.local_ports.first, facts.local_ports.last,
+                  to_string(connecting.family, connecting.peer), same_peer.size());
+  if (waiting > 0) conflict.why += fmt::format(", {} of them in TIME-WAIT", waiting);
+  if (const Share most = largest_share(same_peer); most.example != nullptr) {
+    conflict.holder = *most.example;
+    conflict.why += fmt::format("; the holder has {}", most.count);
+  }
+  conflict.next = "sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_tw_reuse";
   return conflict;
 }
 

@@ -14,4 +14,8 @@ bool is_range_exhausted(const BindRequest& request, SocketSpan sockets, const Ho
 // The explanation; its holder is a socket of the process that holds the most ports, if owners are known.
 Conflict range_exhausted(const BindRequest& request, SocketSpan sockets, const HostFacts& facts);
 
+// Why a connect() found no local port (EADDRNOTAVAIL): a port serves one connection to each peer, so that a client
+// of one server has only as many connections as the range has ports. `sockets` as far as they have that peer.
+Conflict connections_exhausted(const Socket& connecting, SocketSpan sockets, const HostFacts& facts);
+
 }  // namespace socktrace::diagnose

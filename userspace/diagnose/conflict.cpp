@@ -61,11 +61,22 @@ void drop_clients(std::vector<Group>& groups) {
   });
 }
 
+// It exists, somebody had a descriptor of it, and nobody has one now. Connections outlive their descriptors anyway.
+bool is_out_of_hand(const Socket& holder) {
+  if (holder.inode == 0 || holder.owners.empty()) return false;
+  if (holder.state != State::listen && holder.state != State::close) return false;
+  return std::ranges::all_of(holder.owners, [](const Owner& owner) { return owner.exited; });
+}
+
 Conflict make_conflict(const Group& group, const BindRequest& request) {
   Conflict conflict;
   conflict.holder = *group.holder;
   conflict.reason = id(group.reason);
   conflict.why = why(group.reason, request, *group.holder, group.count);
+  if (is_out_of_hand(*group.holder))
+    conflict.why +=
+        "; no process has its descriptor: it is on its way through a unix socket, or the kernel's (io_uring, "
+        "nfsd)";
   if (const std::string other = on_behalf_of(*group.holder); !other.empty())
     conflict.why += "; held by " + other;
   conflict.next = next_for(group.reason, request);

@@ -1,7 +1,9 @@
 #include "diagnose/explain.h"
 
 #include <algorithm>
+#include <cerrno>
 
+#include "diagnose/autobind.h"
 #include "diagnose/conflict.h"
 
 namespace socktrace::diagnose {
@@ -29,6 +31,10 @@ BindRequest request_of(const Event& event) {
 
 std::vector<Conflict> explain_failure(const Event& event, SocketSpan sockets, const HostFacts& facts) {
   if (event.error == 0) return {};
+  if (event.kind == EventKind::tcp_connect_failed) {
+    if (event.error != EADDRNOTAVAIL || event.socket.local.port != 0) return {};
+    return {connections_exhausted(event.socket, sockets, facts)};
+  }
   return holders_of_failure(request_of(event), event.error, sockets, facts);
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/escape.h"
 #include "core/event_text.h"
+#include "core/reach.h"
 
 namespace socktrace::sink {
 namespace {
@@ -92,14 +93,15 @@ void append_owners(std::string& out, const Process* doer, const Socket& socket) 
 }
 
 // "09:14:02 (1d17h)"
-void append_since(std::string& out, const Socket& socket, uint64_t now_ns, const WallClock& clock, bool utc) {
-  const std::string_view bound = socket.since_is_bound ? "≥" : "";
+void append_since(std::string& out, uint64_t since_ns, bool is_bound, uint64_t now_ns, const WallClock& clock,
+                  bool utc) {
+  const std::string_view bound = is_bound ? "≥" : "";
   out += bound;
-  out += format_clock(clock.realtime_ns(socket.opened_ns), utc).substr(0, 8);
-  if (now_ns < socket.opened_ns) return;
+  out += format_clock(clock.realtime_ns(since_ns), utc).substr(0, 8);
+  if (now_ns < since_ns) return;
   out += " (";
   out += bound;
-  out += format_duration(now_ns - socket.opened_ns);
+  out += format_duration(now_ns - since_ns);
   out += ')';
 }
 
@@ -115,11 +117,26 @@ void append_stats(std::string& out, const TcpStats& stats) {
   if (stats.retransmits > 0) append_detail(out, "retransmits " + std::to_string(stats.retransmits));
 }
 
+// "! any iface": other hosts may get there.
+void append_reach(std::string& out, const Socket& socket, bool color) {
+  const Reach reach = reach_of(socket);
+  if (!is_exposed(reach)) return;
+  out += "  ";
+  if (color) out += kMagenta;
+  out += "! ";
+  out += name(reach);
+  if (color) out += kReset;
+}
+
 void append_details(std::string& out, const Event& event, const LineStyle& style) {
   const Socket& socket = event.socket;
   switch (event.kind) {
     case EventKind::tcp_listen:
       if (socket.send_q > 0) append_detail(out, "backlog " + std::to_string(socket.send_q));
+      append_reach(out, socket, style.color);
+      break;
+    case EventKind::udp_open:
+      if (is_listening(socket)) append_reach(out, socket, style.color);
       break;
     case EventKind::socket_seen:
     case EventKind::socket_owner:
@@ -156,10 +173,65 @@ void append_label(std::string& out, std::string_view label, bool color) {
   out.append(9 - label.size(), ' ');
 }
 
+void append_labelled(std::string& out, std::string_view label, std::string_view text, bool color) {
+  if (text.empty()) return;
+  append_label(out, label, color);
+  append_escaped(out, text);
+  out += '\n';
+}
+
+// A screen has room for its beginning only; the log has all of it.
+void append_command(std::string& out, const std::string& command, bool color) {
+  constexpr size_t kShown = 160;
+  std::string_view shown = command;
+  if (shown.size() > kShown) {
+    size_t end = kShown;
+    while (end > 0 && (static_cast<unsigned char>(shown[end]) & 0xc0) == 0x80)
+      --end;  // not within a character
+    shown = shown.substr(0, end);
+  }
+  append_labelled(out, "command", shown, color);
+  if (shown.size() < command.size()) out.replace(out.size() - 1, 1, " …\n");
+}
+
+// "systemd[1] → nginx[991]"
+void append_chain(std::string& out, const Conflict& conflict, bool color) {
+  if (conflict.parents.empty() || conflict.holder.owners.empty()) return;
+  append_label(out, "chain", color);
+  for (auto parent = conflict.parents.rbegin(); parent != conflict.parents.rend(); ++parent) {
+    append_escaped(out, parent->name);
+    out += '[' + std::to_string(parent->pid) + "] → ";
+  }
+  append_name(out, *conflict.holder.owners.front().process);
+  out += '\n';
+}
+
+void append_failures(std::string& out, const FailureCount& failures, bool color) {
+  if (failures.count < 2) return;
+  append_labelled(
+      out, "again",
+      "failed " + std::to_string(failures.count) + " times in " + format_duration(failures.span_ns), color);
+}
+
+// "HH:MM:SS.ffffff + LISTEN       "
+void append_front(std::string& out, uint64_t time_ns, char glyph, std::string_view word,
+                  const WallClock& clock, const LineStyle& style) {
+  out += format_clock(clock.realtime_ns(time_ns), style.utc);
+  out += ' ';
+  if (style.color) out += color_of(glyph);
+  out += glyph;
+  out += ' ';
+  out += word;
+  if (style.color) out += kReset;
+  out.append(word.size() < kWordWidth ? kWordWidth - word.size() : 0, ' ');
+  out += "  ";
+}
+
+}  // namespace
+
 void append_holder(std::string& out, const Socket& holder, uint64_t now_ns, const WallClock& clock,
                    const LineStyle& style) {
   const Owner* owner = holder.owners.empty() ? nullptr : &holder.owners.front();
-  append_label(out, "held by", style.color);
   append_owners(out, nullptr, holder);
   append_detail(out, ss_name(holder.state));
   out += ' ';
@@ -169,43 +241,57 @@ void append_holder(std::string& out, const Socket& holder, uint64_t now_ns, cons
   if (owner && owner->fd >= 0 && !owner->exited) append_detail(out, "fd " + std::to_string(owner->fd));
   if (holder.opened_ns > 0) {
     append_detail(out, "since ");
-    append_since(out, holder, now_ns, clock, style.utc);
+    append_since(out, holder.opened_ns, holder.since_is_bound, now_ns, clock, style.utc);
+  } else if (owner && owner->process->start_ns > 0) {
+    append_detail(out, "process since ");
+    append_since(out, owner->process->start_ns, false, now_ns, clock, style.utc);
   }
-  out += '\n';
 }
 
 void append_conflict(std::string& out, const Conflict& conflict, uint64_t now_ns, const WallClock& clock,
                      const LineStyle& style) {
   // A privileged port or a foreign address is in nobody's hands.
-  if (conflict.holder.family != Family::unspecified)
+  if (conflict.holder.family != Family::unspecified) {
+    append_label(out, "held by", style.color);
     append_holder(out, conflict.holder, now_ns, clock, style);
-  for (const auto& [label, text] :
-       {std::pair<std::string_view, const std::string&>{"why", conflict.why}, {"next", conflict.next}}) {
-    if (text.empty()) continue;
-    append_label(out, label, style.color);
-    append_escaped(out, text);
     out += '\n';
   }
+  append_command(out, conflict.command, style.color);
+  append_chain(out, conflict, style.color);
+  append_labelled(out, "why", conflict.why, style.color);
+  append_labelled(out, "next", conflict.next, style.color);
 }
 
-}  // namespace
+void append_notice_line(std::string& out, uint64_t time_ns, std::string_view word, std::string_view text,
+                        const WallClock& clock, const LineStyle& style) {
+  append_front(out, time_ns, '!', word, clock, style);
+  append_escaped(out, text);
+  out += '\n';
+}
+
+void append_loss_line(std::string& out, const LogLoss& loss, const WallClock& clock, const LineStyle& style) {
+  std::string text = std::to_string(loss.count) + " events (" + loss.where + ")";
+  if (loss.from_ns != 0) text += "  since " + format_clock(clock.realtime_ns(loss.from_ns), style.utc);
+  append_notice_line(out, loss.time_ns, "LOST", text, clock, style);
+}
+
+void append_clock_line(std::string& out, const LogClock& step, const WallClock& clock,
+                       const LineStyle& style) {
+  const auto size_ns = static_cast<uint64_t>(step.step_ns < 0 ? -step.step_ns : step.step_ns);
+  append_notice_line(out, step.time_ns, "CLOCK",
+                     (step.step_ns < 0 ? "set back by " : "set forward by ") + format_duration(size_ns),
+                     clock, style);
+}
 
 void append_event_line(std::string& out, const Event& event, const WallClock& clock, const LineStyle& style) {
   const Look look = kLooks[static_cast<size_t>(event.kind)];
   const std::string_view word = look.word.empty() ? ss_name(event.socket.state) : look.word;
-  out += format_clock(clock.realtime_ns(event.time_ns), style.utc);
-  out += ' ';
-  if (style.color) out += color_of(look.glyph);
-  out += look.glyph;
-  out += ' ';
-  out += word;
-  if (style.color) out += kReset;
+  append_front(out, event.time_ns, look.glyph, word, clock, style);
   if (event.kind == EventKind::snapshot_done) {
+    out.erase(out.find_last_not_of(' ') + 1);
     out += '\n';
     return;
   }
-  out.append(word.size() < kWordWidth ? kWordWidth - word.size() : 0, ' ');
-  out += "  ";
   append_where(out, event.socket);
   out += "  ";
   if (event.error != 0) {
@@ -217,6 +303,7 @@ void append_event_line(std::string& out, const Event& event, const WallClock& cl
   out += '\n';
   for (const Conflict& conflict : event.conflicts)
     append_conflict(out, conflict, event.time_ns, clock, style);
+  append_failures(out, event.failures, style.color);
 }
 
 }  // namespace socktrace::sink

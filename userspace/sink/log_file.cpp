@@ -1,9 +1,11 @@
 #include "sink/log_file.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -12,6 +14,9 @@ namespace {
 
 constexpr size_t kLargeBatch = 256 << 10;    // written without waiting for flush()
 constexpr uint64_t kRetry_ns = 100'000'000;  // after an error
+constexpr uint64_t kPathInterval_ns = 1'000'000'000;
+constexpr uint64_t kSpaceInterval_ns = 1'000'000'000;
+constexpr uint64_t kMostFree = uint64_t{1} << 30;
 constexpr uint64_t kWarnInterval_ns = 10'000'000'000;
 constexpr uint64_t kLossKeyframe_ns = 10'000'000'000;  // between keyframes that losses cause
 constexpr uint64_t kKeyframeShare = 5;                 // keyframes take at most a fifth of the bytes
@@ -42,6 +47,10 @@ bool is_urgent(EventKind kind) {
 Result<std::unique_ptr<LogFile>> LogFile::open(LogFileOptions options, LogFileHooks hooks, Moment now) {
   Result<AppendFile> file = AppendFile::open(options.path);
   if (!file) return std::move(file.error());
+  if (options.rotation.min_free_bytes == Rotation::kAutomatic) {
+    const Result<FreeSpace> space = free_space(options.path);
+    options.rotation.min_free_bytes = space ? std::min(space->total_bytes / 20, kMostFree) : 0;
+  }
   std::unique_ptr<LogFile> log(new LogFile(std::move(options), std::move(hooks), std::move(*file)));
   log->begin_file("start", now);
   log->flush(now);
@@ -133,6 +142,7 @@ void LogFile::flush(Moment now) {
   write(now.boottime_ns);
   if (encoder_.needs_header(now.boottime_ns)) begin_file("interval", now);
   sync_if_due(now.boottime_ns);
+  check_path(now);
   if (file_.is_stdout() || last_error_ != 0) return;
   const Rotation& rotation = options_.rotation;
   const bool too_large = rotation.max_bytes != 0 && file_.size() >= rotation.max_bytes &&
@@ -151,7 +161,7 @@ void LogFile::write(uint64_t now_ns) {
     drop(0, now_ns);
     return;
   }
-  const AppendFile::Wrote wrote = file_.write(buffer_);
+  const AppendFile::Wrote wrote = try_write(now_ns);
   unsynced_ |= wrote.bytes > 0;
   bytes_since_keyframe_ += wrote.bytes;
   lead_written(wrote.bytes);
@@ -159,8 +169,11 @@ void LogFile::write(uint64_t now_ns) {
   if (wrote.error != 0) {
     retry_ns_ = now_ns + kRetry_ns;
     drop(wrote.bytes, now_ns);
+    const std::string what =
+        low_space_ ? fmt::format("less than {} MiB free", options_.rotation.min_free_bytes >> 20)
+                   : std::strerror(wrote.error);
     warn(now_ns, fmt::format("event log {}: {}; tracing goes on, {} events not written so far", options_.path,
-                             std::strerror(wrote.error), events_dropped_));
+                             what, events_dropped_));
     return;
   }
   buffer_.clear();
@@ -168,6 +181,40 @@ void LogFile::write(uint64_t now_ns) {
   if (error_before != 0)
     warn(now_ns, fmt::format("event log {}: writing again; {} events were not written", options_.path,
                              events_dropped_));
+}
+
+AppendFile::Wrote LogFile::try_write(uint64_t now_ns) {
+  if (path_is_gone_) return {.bytes = 0, .error = ENOENT};
+  if (!has_room(now_ns)) return {.bytes = 0, .error = ENOSPC};
+  return file_.write(buffer_);
+}
+
+// What goes into a file without a name is lost when it is closed. A file that has taken the place of ours is left
+// to SIGHUP.
+void LogFile::check_path(Moment now) {
+  const uint64_t interval_ns = path_is_gone_ ? kRetry_ns : kPathInterval_ns;
+  if (file_.is_stdout() || now.boottime_ns < path_checked_ns_ + interval_ns) return;
+  path_checked_ns_ = now.boottime_ns;
+  struct stat info {};
+  if (!path_is_gone_ && lstat(options_.path.c_str(), &info) == 0) return;
+  const Result<void> reopened = reopen(now);
+  path_is_gone_ = !reopened;
+  warn(now.boottime_ns, reopened ? "event log " + options_.path + " was removed; it goes on in a new file"
+                                 : reopened.error().message + "; tracing goes on");
+}
+
+// Asked once a second, oftener while there is none. The oldest files make room, on the other thread.
+bool LogFile::has_room(uint64_t now_ns) {
+  const uint64_t floor = options_.rotation.min_free_bytes;
+  if (floor == 0 || file_.is_stdout()) return true;
+  if (space_checked_ns_ != 0 && now_ns < space_checked_ns_ + (low_space_ ? kRetry_ns : kSpaceInterval_ns))
+    return !low_space_;
+  space_checked_ns_ = now_ns;
+  const Result<FreeSpace> space = free_space(options_.path);
+  const bool was_low = std::exchange(low_space_, space && space->free_bytes < floor);
+  if (low_space_ && !was_low)
+    compressor_.run([path = options_.path, rotation = options_.rotation] { (void)tidy(path, rotation); });
+  return !low_space_;
 }
 
 // Forgets what is in buffer_ behind its first `written` bytes, and puts the record that says so in front of
@@ -232,6 +279,7 @@ Result<void> LogFile::reopen(Moment now) {
   if (file_.is_stdout() || file_.is_at(options_.path)) return {};
   Result<AppendFile> next = AppendFile::open(options_.path);
   if (!next) return std::move(next.error());
+  path_is_gone_ = false;
   end_file(now);
   file_ = std::move(*next);
   ++options_.header.segment;

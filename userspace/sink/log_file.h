@@ -12,7 +12,7 @@
 #include "core/result.h"
 #include "sink/append_file.h"
 #include "sink/rotation.h"
-#include "sink/worker.h"
+#include "sys/worker.h"
 
 namespace socktrace::sink {
 
@@ -41,7 +41,8 @@ struct LogFileHooks {
 
 // The event log on disk: records are gathered by add() and written by flush(), one write(2) a batch.
 //
-// A failing disk never blocks or ends tracing. What could not be written is dropped and counted; the first
+// A failing disk, one that is nearly full, or a directory that is gone never blocks or ends tracing. A file that
+// was removed is made anew within a second. What could not be written is dropped and counted; the first
 // record written afterwards is the loss, where = "disk". The disk is tried again with every flush, at most
 // ten times a second. fdatasync() runs on another thread, once a second and at once after bind.failed,
 // listen.failed, tcp.listen and loss.
@@ -78,6 +79,9 @@ class LogFile {
   void drop(size_t written, uint64_t now_ns);
   void warn(uint64_t now_ns, const std::string& message);
   void write_if_large(uint64_t now_ns);
+  bool has_room(uint64_t now_ns);
+  AppendFile::Wrote try_write(uint64_t now_ns);
+  void check_path(Moment now);
   void sync_if_due(uint64_t now_ns);
   void rotate(Moment now);
   void end_file(Moment now);
@@ -104,6 +108,11 @@ class LogFile {
   uint64_t missing_seq_ = 0;
   bool keyframe_wanted_ = false;  // after a loss
 
+  bool path_is_gone_ = false;  // somebody removed the file, and there is no making it anew
+  uint64_t path_checked_ns_ = 0;
+  bool low_space_ = false;  // less is free than Rotation::min_free_bytes
+  uint64_t space_checked_ns_ = 0;
+
   int last_error_ = 0;
   uint64_t retry_ns_ = 0;  // not before this time after an error
   uint64_t events_dropped_ = 0;
@@ -114,8 +123,8 @@ class LogFile {
   bool sync_now_ = false;
   uint64_t synced_ns_ = 0;
   std::shared_ptr<std::atomic<bool>> sync_queued_ = std::make_shared<std::atomic<bool>>(false);
-  Worker syncer_;
-  Worker compressor_;
+  sys::Worker syncer_;
+  sys::Worker compressor_;
 };
 
 }  // namespace socktrace::sink

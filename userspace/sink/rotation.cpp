@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -80,6 +81,13 @@ Result<std::vector<RotatedFile>> rotated_files(const std::string& path) {
   return files;
 }
 
+Result<FreeSpace> free_space(const std::string& path) {
+  struct statvfs info {};
+  const std::string directory = directory_of(path);
+  if (statvfs(directory.c_str(), &info) != 0) return Error::system("file system of " + directory, errno);
+  return FreeSpace{uint64_t{info.f_bavail} * info.f_frsize, uint64_t{info.f_blocks} * info.f_frsize};
+}
+
 Result<void> tidy(const std::string& path, const Rotation& rotation) {
   const std::string directory = directory_of(path) + "/";
   Result<std::vector<RotatedFile>> files = rotated_files(path);
@@ -94,8 +102,14 @@ Result<void> tidy(const std::string& path, const Rotation& rotation) {
   if (!files) return std::move(files.error());
   uint64_t total = 0;
   for (const RotatedFile& file : *files) total += file.bytes;
+  const auto wants_room = [&] {
+    if (rotation.total_bytes != 0 && total > rotation.total_bytes) return true;
+    if (rotation.min_free_bytes == 0) return false;
+    const Result<FreeSpace> space = free_space(path);
+    return space && space->free_bytes < rotation.min_free_bytes;
+  };
   for (const RotatedFile& file : *files) {
-    if (rotation.total_bytes == 0 || total <= rotation.total_bytes) break;
+    if (!wants_room()) break;
     if (unlink((directory + file.name).c_str()) != 0)
       return Error::system("delete old event log " + file.name, errno);
     total -= file.bytes;

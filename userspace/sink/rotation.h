@@ -15,6 +15,10 @@ struct Rotation {
   uint64_t max_age_ns = 86'400'000'000'000;  // 0: never because of its age
   uint64_t total_bytes = uint64_t{1} << 30;  // of the files put aside; the oldest go first. 0: all stay
   bool compress = true;                      // all but the newest of them
+  // What stays free on the file system: the oldest files put aside go first, then writing stops until there is
+  // room. kAutomatic: a twentieth of it, at most 1 GiB.
+  static constexpr uint64_t kAutomatic = UINT64_MAX;
+  uint64_t min_free_bytes = 0;
 };
 
 // Where the file at `path` goes: beside it, "socktrace-20260920T030000Z-000012.jsonl" for "socktrace.jsonl".
@@ -32,6 +36,13 @@ struct RotatedFile {
 };
 // The files that were put aside for `path`, oldest first.
 Result<std::vector<RotatedFile>> rotated_files(const std::string& path);
+
+struct FreeSpace {
+  uint64_t free_bytes = 0;  // for who is not root
+  uint64_t total_bytes = 0;
+};
+// Of the file system that `path`'s directory is on.
+Result<FreeSpace> free_space(const std::string& path);
 
 // Compresses and deletes as `rotation` asks. Slow; for a Worker.
 Result<void> tidy(const std::string& path, const Rotation& rotation);

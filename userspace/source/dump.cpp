@@ -181,4 +181,13 @@ Result<std::optional<Socket>> find_socket(const Socket& socket) {
   return std::optional(std::move(row->socket));
 }
 
+Result<void> destroy_socket(const Socket& socket) {
+  const std::vector<std::byte> request = diag::get_request(socket);
+  if (request.empty() || socket.family == Family::unix)
+    return Error{"only TCP, UDP, DCCP and SCTP sockets can be closed", ErrorKind::general, EOPNOTSUPP};
+  Result<std::unique_ptr<sys::NetlinkTransport>> transport = sys::open_sock_diag();
+  if (!transport) return std::move(transport.error());
+  return sys::Netlink(std::move(*transport)).act(SOCK_DESTROY, request);
+}
+
 }  // namespace socktrace::source

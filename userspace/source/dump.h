@@ -47,4 +47,9 @@ Result<void> dump_sockets(const DumpRequest& request, const std::function<void(S
 // or was replaced by another. Inet sockets except raw ones, and unix sockets.
 Result<std::optional<Socket>> find_socket(const Socket& socket);
 
+// Makes the kernel close an inet socket (SOCK_DESTROY, 4.5): a connection is aborted with a RST, a listener and a UDP
+// socket are closed; whoever holds it gets ECONNABORTED. Needs CAP_NET_ADMIN. Error::code: EOPNOTSUPP, this kernel or
+// protocol cannot; ENOENT, it is gone already.
+Result<void> destroy_socket(const Socket& socket);
+
 }  // namespace socktrace::source

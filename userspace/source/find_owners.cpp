@@ -30,12 +30,12 @@ bool has_many_descriptors(const sys::Procfs& procfs) {
 }  // namespace
 
 Result<OwnerMap> find_owners(const sys::Procfs& procfs) {
-  if (has_many_descriptors(procfs)) {
-    Result<OwnerMap> owners =
-        owners_from([](const auto& visit) { return probe::for_each_open_socket(visit); });
-    if (owners) return owners;
-  }
-  return scan_owners(procfs);
+  return has_many_descriptors(procfs) ? find_owners_and_options(procfs) : scan_owners(procfs);
+}
+
+Result<OwnerMap> find_owners_and_options(const sys::Procfs& procfs) {
+  Result<OwnerMap> owners = owners_from([](const auto& visit) { return probe::for_each_open_socket(visit); });
+  return owners ? std::move(owners) : scan_owners(procfs);
 }
 
 }  // namespace socktrace::source

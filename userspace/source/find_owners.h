@@ -10,5 +10,7 @@ namespace socktrace::source {
 // are few descriptors, else the kernel's iterator over descriptor tables (which takes a while to load, but
 // then a fraction of the time per descriptor), and /proc again where that iterator is not to be had.
 Result<OwnerMap> find_owners(const sys::Procfs& procfs);
+// The same by the kernel's iterator if at all possible: only that tells the options of the sockets.
+Result<OwnerMap> find_owners_and_options(const sys::Procfs& procfs);
 
 }  // namespace socktrace::source

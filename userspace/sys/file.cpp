@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -33,6 +34,18 @@ Result<std::string> read_all(int fd, size_t limit) {
 Result<std::string> read_file_at(int dir, const char* path, size_t limit) {
   auto fd = open_at(dir, path, O_RDONLY);
   if (!fd) return std::move(fd.error());
+  auto text = read_all(fd->get(), limit);
+  if (!text) return std::move(text.error()).within(path);
+  return text;
+}
+
+Result<std::string> read_tail(const std::string& path, size_t limit) {
+  auto fd = open_at(AT_FDCWD, path.c_str(), O_RDONLY);
+  if (!fd) return std::move(fd.error());
+  const off_t size = lseek(fd->get(), 0, SEEK_END);
+  if (size < 0) return Error::system("seek in " + path, errno);
+  const off_t begin = std::max<off_t>(size - static_cast<off_t>(limit), 0);
+  if (lseek(fd->get(), begin, SEEK_SET) < 0) return Error::system("seek in " + path, errno);
   auto text = read_all(fd->get(), limit);
   if (!text) return std::move(text.error()).within(path);
   return text;

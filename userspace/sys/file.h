@@ -16,6 +16,8 @@ Result<UniqueFd> open_at(int dir, const char* path, int flags);
 // whole in one read, so that their parts belong together.
 Result<std::string> read_all(int fd, size_t limit = size_t{1} << 20);
 Result<std::string> read_file_at(int dir, const char* path, size_t limit = size_t{1} << 20);
+// The last `limit` bytes of a regular file, or all of a smaller one.
+Result<std::string> read_tail(const std::string& path, size_t limit);
 // The target of a symbolic link.
 Result<std::string> read_link_at(int dir, const char* path);
 

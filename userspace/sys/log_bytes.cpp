@@ -67,6 +67,18 @@ Result<std::string_view> LogBytes::next() {
   return zstd_ ? next_compressed() : next_plain();
 }
 
+uint64_t LogBytes::skip(uint64_t bytes) {
+  if (zstd_ || !seekable_) return 0;
+  const uint64_t held = in_end_ - in_begin_;
+  if (bytes <= held) {
+    in_begin_ += bytes;
+    return bytes;
+  }
+  in_begin_ = in_end_ = 0;
+  offset_ += bytes - held;
+  return bytes;
+}
+
 Result<std::string_view> LogBytes::next_plain() {
   if (in_begin_ == in_end_)
     if (const Result<bool> filled = fill(); !filled) return Error{filled.error()};

@@ -24,6 +24,9 @@ class LogBytes {
   // The next piece, valid until the next call; empty at the end.
   Result<std::string_view> next();
 
+  // Passes over up to `bytes` of the text where that is cheap: in plain files. The value is how many were.
+  uint64_t skip(uint64_t bytes);
+
   [[nodiscard]] uint64_t damaged_frames() const { return damaged_frames_; }
   [[nodiscard]] uint64_t skipped_bytes() const { return skipped_bytes_; }  // compressed
 

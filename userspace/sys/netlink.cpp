@@ -200,6 +200,20 @@ Result<DumpEnd> Netlink::dump(uint16_t type, std::span<const std::byte> payload,
 Result<std::optional<std::vector<std::byte>>> Netlink::get(uint16_t type,
                                                            std::span<const std::byte> payload) {
   if (Result<void> sent = request(type, 0, payload); !sent) return std::move(sent.error());
+  Result<std::optional<std::vector<std::byte>>> found = answer(false);
+  if (!found && (found.error().code == ENOENT || found.error().code == ESTALE))
+    return std::optional<std::vector<std::byte>>();
+  return found;
+}
+
+Result<void> Netlink::act(uint16_t type, std::span<const std::byte> payload) {
+  if (Result<void> sent = request(type, NLM_F_ACK, payload); !sent) return sent;
+  Result<std::optional<std::vector<std::byte>>> done = answer(true);
+  if (!done) return std::move(done.error());
+  return {};
+}
+
+Result<std::optional<std::vector<std::byte>>> Netlink::answer(bool acknowledgement_wanted) {
   for (int strays = 0; strays < kMaxStrays; ++strays) {
     Result<std::span<const std::byte>> datagram = receive();
     if (!datagram) return std::move(datagram.error());
@@ -213,8 +227,8 @@ Result<std::optional<std::vector<std::byte>>> Netlink::get(uint16_t type,
       if (header.nlmsg_type == NLMSG_DONE || header.nlmsg_type == NLMSG_ERROR) {
         Result<int> code = error_code(message->payload);
         if (!code) return std::move(code.error());
+        if (*code == 0 && acknowledgement_wanted) return std::optional<std::vector<std::byte>>();
         if (*code == 0) return damaged("acknowledged, not answered");
-        if (*code == ENOENT || *code == ESTALE) return std::optional<std::vector<std::byte>>();
         return kernel_error(*code, header, message->payload);
       }
       return std::optional(std::vector<std::byte>(message->payload.begin(), message->payload.end()));

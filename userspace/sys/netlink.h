@@ -57,7 +57,13 @@ class Netlink {
   // (another one by now: the cookie differs).
   Result<std::optional<std::vector<std::byte>>> get(uint16_t type, std::span<const std::byte> payload);
 
+  // A request that asks for something to be done. The kernel's refusal has its errno in Error::code.
+  Result<void> act(uint16_t type, std::span<const std::byte> payload);
+
  private:
+  // The first message that answers our request: its payload, or the error it carries.
+  Result<std::optional<std::vector<std::byte>>> answer(bool acknowledgement_wanted);
+
   Result<void> request(uint16_t type, uint16_t flags, std::span<const std::byte> payload);
   Result<std::span<const std::byte>> receive();
 

@@ -24,6 +24,7 @@ Result<Privileges> current_privileges() {
   privileges.sys_admin = has(CAP_SYS_ADMIN);
   privileges.sys_ptrace = has(CAP_SYS_PTRACE);
   privileges.dac_read_search = has(CAP_DAC_READ_SEARCH);
+  privileges.net_bind_service = has(CAP_NET_BIND_SERVICE);
   privileges.sys_resource = has(CAP_SYS_RESOURCE);
   return privileges;
 }

@@ -15,8 +15,9 @@ struct Privileges {
   bool perfmon = false;     // 5.8
   bool sys_admin = false;   // covers the two above; needed to enter network namespaces
   bool sys_ptrace = false;  // read the descriptors of other users' processes
-  bool dac_read_search = false;  // open cgroups by their id
-  bool sys_resource = false;     // raise the limit of locked memory, which bounds BPF maps before 5.11
+  bool dac_read_search = false;   // open cgroups by their id
+  bool net_bind_service = false;  // bind ports below net.ipv4.ip_unprivileged_port_start
+  bool sys_resource = false;      // raise the limit of locked memory, which bounds BPF maps before 5.11
 };
 
 Result<Privileges> current_privileges();

@@ -14,4 +14,17 @@ Result<Row> parse_row(Table table, std::span<const std::byte> message) {
   return parse_tipc(message);
 }
 
+Table table_of(const Socket& socket) {
+  constexpr uint8_t kDatagram = 2;
+  constexpr uint8_t kRaw = 3;
+  constexpr uint8_t kSeqPacket = 5;
+  if (socket.family == Family::unix)
+    return socket.type == kDatagram    ? Table::unix_dgram
+           : socket.type == kSeqPacket ? Table::unix_seqpacket
+                                       : Table::unix_stream;
+  for (const Table table : {Table::tcp, Table::udp, Table::udplite, Table::sctp, Table::dccp, Table::mptcp})
+    if (protocol(table) == socket.protocol && socket.type != kRaw) return table;
+  return Table::raw;
+}
+
 }  // namespace socktrace::diag

@@ -38,4 +38,7 @@ Result<Row> parse_row(Table table, std::span<const std::byte> message);
 // line.
 Result<Row> parse_proc_row(Table table, Family family, std::string_view line);
 
+// The table that ss would list a socket in, whose family is one that we track.
+Table table_of(const Socket& socket);
+
 }  // namespace socktrace::diag

@@ -26,6 +26,8 @@ enum class Subject : uint8_t {
   unit,
   container,
   netns,
+  event,
+  error,
 };
 
 enum class Compare : uint8_t { equal, not_equal, at_least, at_most, greater, less };
@@ -45,9 +47,9 @@ struct Predicate {
   Subject subject{};
   Compare compare = Compare::equal;
   std::vector<HostCondition> hosts;  // source, destination: equal to one of them
-  uint64_t number = 0;               // port, ifindex, mark, cgroup id, pid, uid, netns
+  uint64_t number = 0;               // port, ifindex, mark, cgroup id, pid, uid, netns, errno
   uint32_t mask = UINT32_MAX;        // mark
-  std::string text;                  // command, unit: glob; container: beginning of the id
+  std::string text;                  // command, unit, event: glob; container: beginning of the id
 };
 
 struct Node {

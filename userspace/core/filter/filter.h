@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/address.h"
+#include "core/event.h"
 #include "core/filter/ast.h"
 #include "core/result.h"
 #include "core/socket.h"
@@ -38,9 +39,11 @@ struct FilterOptions {
 struct MatchContext {
   uint16_t first_local_port = 32768;  // net.ipv4.ip_local_port_range: what the kernel chooses from
   uint16_t last_local_port = 60999;
+  const Event* event = nullptr;  // what happened to the socket, if anything; who did it counts as an owner
 };
 
-// The filter language of ss, with pid, comm, user, unit, container and netns added.
+// The filter language of ss, with pid, comm, user, unit, container, netns, event and errno added.
+// The last two are of events, and no socket of a table has them.
 //
 //   filter := { ("state" | "exclude" | "excl") STATE } [ list ]
 //   list   := unary { [ "and" | "or" ] unary }        equal precedence, from left to right; nothing means "and"

@@ -96,7 +96,8 @@ bool compare(uint64_t value, Compare how, uint64_t with) {
 }
 
 template <typename F>
-bool any_owner(const Socket& socket, F&& accepts) {
+bool any_owner(const Socket& socket, const MatchContext& context, F&& accepts) {
+  if (context.event != nullptr && context.event->process && accepts(*context.event->process)) return true;
   return std::any_of(socket.owners.begin(), socket.owners.end(),
                      [&](const Owner& owner) { return owner.process && accepts(*owner.process); });
 }
@@ -147,24 +148,33 @@ bool matches_predicate(const Predicate& predicate, const Socket& socket, const M
     case Subject::autobound:
       return is_autobound(socket, context);
     case Subject::pid:
-      return any_owner(socket, [&](const Process& p) { return p.pid == predicate.number; }) == wanted;
+      return any_owner(socket, context, [&](const Process& p) { return p.pid == predicate.number; }) ==
+             wanted;
     case Subject::command:
-      return any_owner(socket, [&](const Process& p) { return glob(predicate.text, p.name); }) == wanted;
+      return any_owner(socket, context, [&](const Process& p) { return glob(predicate.text, p.name); }) ==
+             wanted;
     case Subject::user: {
-      const bool owner = any_owner(socket, [&](const Process& p) { return p.uid == predicate.number; });
+      const bool owner =
+          any_owner(socket, context, [&](const Process& p) { return p.uid == predicate.number; });
       return (owner || (socket.owners.empty() && socket.uid == predicate.number)) == wanted;
     }
     case Subject::unit:
-      return any_owner(socket, [&](const Process& p) {
+      return any_owner(socket, context, [&](const Process& p) {
                return glob(predicate.text, p.unit) || glob(predicate.text + ".service", p.unit);
              }) == wanted;
     case Subject::container:
-      return any_owner(socket, [&](const Process& p) {
+      return any_owner(socket, context, [&](const Process& p) {
                const size_t common = std::min(p.container.size(), predicate.text.size());
                return common != 0 && p.container.compare(0, common, predicate.text, 0, common) == 0;
              }) == wanted;
     case Subject::netns:
       return (socket.netns == predicate.number) == wanted;
+    case Subject::event:
+      return (context.event != nullptr && glob(predicate.text, std::string(name(context.event->kind)))) ==
+             wanted;
+    case Subject::error:
+      return (context.event != nullptr && static_cast<uint64_t>(context.event->error) == predicate.number) ==
+             wanted;
   }
   return false;
 }

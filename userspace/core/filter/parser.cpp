@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "core/errno_name.h"
 #include "core/filter/host.h"
 #include "core/ss/selection.h"
 
@@ -34,6 +35,8 @@ constexpr std::array kWords = {
     Word{"unit", Subject::unit, true, false, true, "a systemd unit"},
     Word{"container", Subject::container, true, false, true, "a container id"},
     Word{"netns", Subject::netns, true, false, true, "a network namespace"},
+    Word{"event", Subject::event, true, false, true, "the name of an event"},
+    Word{"errno", Subject::error, true, false, true, "an errno"},
 };
 
 Error usage(std::string message) {
@@ -236,9 +239,17 @@ Result<void> Parser::parse_value(Predicate& predicate, const Lexeme& value) {
       if (!inode && names.netns) inode = names.netns(value.text);
       return set(inode, "network namespace");
     }
+    case Subject::error: {
+      std::optional<uint64_t> code = parse_number(value.text);
+      if (!code)
+        if (const std::optional<int> named = errno_from_name(value.text))
+          code = static_cast<uint64_t>(*named);
+      return set(code, "errno");
+    }
     case Subject::command:
     case Subject::unit:
     case Subject::container:
+    case Subject::event:
       predicate.text = value.text;
       return {};
     case Subject::autobound:

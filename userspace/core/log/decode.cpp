@@ -106,6 +106,14 @@ bool LineReader::error(JsonValue& value, Event& event) {
   return read;
 }
 
+bool LineReader::failures(JsonValue& value, FailureCount& failures) {
+  return fields_.each_field("failures", value, [&](std::string_view key, JsonValue& field) {
+    if (key == "count") return fields_.number(key, field, failures.count);
+    if (key == "span_ns") return fields_.quantity(key, field, failures.span_ns);
+    return true;
+  });
+}
+
 bool LineReader::stats(JsonValue& value, Event& event) {
   TcpStats& stats = event.stats.emplace();
   return fields_.each_field("stats", value, [&](std::string_view key, JsonValue& field) {
@@ -145,6 +153,7 @@ bool LineReader::event(JsonObject& object, LogRecord& out) {
     if (key == "duration_is_lower_bound") return fields_.boolean(key, value, event.lifetime_is_bound);
     if (key == "stats") return stats(value, event);
     if (key == "conflict") return sockets_.conflicts(value, event.conflicts, times_);
+    if (key == "failures") return failures(value, event.failures);
     if (key == "resync") return fields_.boolean(key, value, event.resync);
     if (key == "gone") return fields_.boolean(key, value, event.gone);
     return common(key, value);

@@ -110,8 +110,13 @@ bool LineReader::header(JsonObject& object, LogRecord& out) {
     return common(key, value);
   });
   if (!read) return false;
-  if (header.version != kLogVersion)
-    return fields_.refuse("v", "is a log version that this program does not read");
+  if (header.version > kLogVersion) {  // what stands in it and after it is not ours to read
+    LogHeader unread;
+    unread.version = header.version;
+    out.body = std::move(unread);
+    return true;
+  }
+  if (header.version != kLogVersion) return fields_.refuse("v", "is not a version of the log");
   times_.has_t0 = true;
   times_.t0_ns = header.t0_ns;
   times_.clock.offset_ns = static_cast<int64_t>(header.realtime_ns - header.boottime_ns);

@@ -31,6 +31,7 @@ class LineReader {
   bool wall_time(std::string_view key, JsonValue& value, uint64_t& out);
   bool error(JsonValue& value, Event& event);
   bool stats(JsonValue& value, Event& event);
+  bool failures(JsonValue& value, FailureCount& failures);
   bool time(uint64_t& time_ns);
 
   simdjson::ondemand::parser parser_;

@@ -197,6 +197,17 @@ bool SocketReader::conflicts(JsonValue& value, std::vector<Conflict>& conflicts,
   });
 }
 
+bool SocketReader::parents(JsonValue& value, std::vector<Ancestor>& parents) {
+  return fields_.each_element("parents", value, [&](JsonValue& item) {
+    Ancestor& parent = parents.emplace_back();
+    return fields_.each_field("parents", item, [&](std::string_view key, JsonValue& field) {
+      if (key == "pid") return fields_.number(key, field, parent.pid);
+      if (key == "name") return fields_.bytes(key, field, parent.name);
+      return true;
+    });
+  });
+}
+
 bool SocketReader::conflict(JsonValue& value, Conflict& conflict, const LineTimes& times) {
   Socket& holder = conflict.holder;
   State ignored = State::none;
@@ -204,6 +215,8 @@ bool SocketReader::conflict(JsonValue& value, Conflict& conflict, const LineTime
     if (key == "reason") return fields_.bytes(key, field, conflict.reason);
     if (key == "why") return fields_.bytes(key, field, conflict.why);
     if (key == "next") return fields_.bytes(key, field, conflict.next);
+    if (key == "command") return fields_.bytes(key, field, conflict.command);
+    if (key == "parents") return parents(field, conflict.parents);
     if (key == "network") return network(field, holder, ignored);
     if (key == "socket") return socket(field, holder, times);
     if (key == "owners") return owners(field, holder.owners);

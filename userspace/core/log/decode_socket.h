@@ -45,6 +45,7 @@ class SocketReader {
   bool process_field(std::string_view key, JsonValue& value, ProcessText& text);
   bool nested(std::string_view key, JsonValue& value, std::string_view inner, std::string_view& out);
   bool intern(ProcessText& text, ProcessRef& process);
+  bool parents(JsonValue& value, std::vector<Ancestor>& parents);
   bool conflict(JsonValue& value, Conflict& conflict, const LineTimes& times);
 
   static constexpr size_t kRecent = 1024;

@@ -121,6 +121,12 @@ void LogEncoder::event(std::string& out, const Event& event) {
     for (const Conflict& found : event.conflicts) conflict(found, event.time_ns);
     json_.end(start, ']');
   }
+  if (event.failures.count > 0) {
+    const size_t start = json_.begin("failures");
+    json_.number("count", event.failures.count);
+    json_.quantity("span_ns", event.failures.span_ns);
+    json_.end(start);
+  }
   json_.yes("resync", event.resync);
   json_.yes("gone", event.gone);
   message_.clear();
@@ -128,6 +134,47 @@ void LogEncoder::event(std::string& out, const Event& event) {
   if (!message_.empty()) json_.escaped("message", message_);
   finish(out);
   ++events_;
+}
+
+void LogEncoder::bind_answer(std::string& out, const Event& asked, const std::vector<std::string>& works_with,
+                             const std::vector<const Socket*>& holders) {
+  begin("why", asked.time_ns);
+  network(asked.socket, State::none, {});
+  json_.word("bind", asked.error == 0 ? "ok" : "fails");
+  if (asked.error != 0) error(asked);
+  if (!works_with.empty()) {
+    const size_t start = json_.begin("works_with", '[');
+    for (const std::string& option : works_with) json_.word_element(option);
+    json_.end(start, ']');
+  }
+  if (!asked.conflicts.empty()) {
+    const size_t start = json_.begin("conflict", '[');
+    for (const Conflict& found : asked.conflicts) conflict(found, asked.time_ns);
+    json_.end(start, ']');
+  }
+  if (!holders.empty()) {
+    const size_t start = json_.begin("also", '[');
+    for (const Socket* holder : holders) {
+      const size_t element = json_.begin_element();
+      network(*holder, State::none, holder->inbound ? "inbound" : "");
+      socket(*holder, asked.time_ns);
+      owners(*holder, nullptr);
+      json_.end(element);
+    }
+    json_.end(start, ']');
+  }
+  finish(out);
+}
+
+void LogEncoder::exposed(std::string& out, const Socket& row, std::string_view reach, bool allowed,
+                         uint64_t time_ns) {
+  begin("exposed", time_ns);
+  json_.word("reach", reach);
+  json_.yes("allowed", allowed);
+  network(row, State::none, {});
+  socket(row, time_ns);
+  owners(row, nullptr);
+  finish(out);
 }
 
 void LogEncoder::error(const Event& event) {

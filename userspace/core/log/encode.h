@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/event.h"
 #include "core/log/json_writer.h"
@@ -31,6 +33,12 @@ class LogEncoder {
   void loss_at(std::string& out, const LogLoss& loss, uint64_t first_seq);
   void clock(std::string& out, const LogClock& clock);
   void trailer(std::string& out, const LogTrailer& trailer);
+  // What `why --json` prints, with the names of the log: "k" is "why". `asked` has the socket asked about, the errno
+  // that a bind would get (0: none) and the conflicts; `holders` are other sockets on the port.
+  void bind_answer(std::string& out, const Event& asked, const std::vector<std::string>& works_with,
+                   const std::vector<const Socket*>& holders);
+  // A socket as `exposed --json` prints it: "k" is "exposed".
+  void exposed(std::string& out, const Socket& row, std::string_view reach, bool allowed, uint64_t time_ns);
 
   [[nodiscard]] uint64_t next_seq() const { return next_seq_; }
   [[nodiscard]] uint64_t events() const { return events_; }  // event and conn lines so far

@@ -158,6 +158,17 @@ void LogEncoder::conflict(const Conflict& conflict, uint64_t time_ns) {
   if (holder.opened_ns != 0) json_.word("since", timestamp(holder.opened_ns));
   json_.bytes("why", conflict.why);
   json_.bytes("next", conflict.next);
+  json_.bytes("command", conflict.command);
+  if (!conflict.parents.empty()) {
+    const size_t parents = json_.begin("parents", '[');
+    for (const Ancestor& parent : conflict.parents) {
+      const size_t element = json_.begin_element();
+      json_.number("pid", parent.pid);
+      json_.bytes("name", parent.name);
+      json_.end(element);
+    }
+    json_.end(parents, ']');
+  }
   network(holder, State::none, holder.inbound ? "inbound" : "");
   socket(holder, time_ns);
   owners(holder, nullptr);

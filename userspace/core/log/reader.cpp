@@ -1,71 +1,165 @@
 #include "core/log/reader.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "core/log/front.h"
+#include "core/time.h"
 
 namespace socktrace {
 namespace {
 
-constexpr size_t kLongestLine = 16 << 20;  // a longer one is not ours and must not eat the memory
+// What the meaning of later lines depends on, or may: a header, a clock record, a line of another order.
+bool is_lead(std::string_view text) {
+  constexpr std::string_view kFront = R"({"k":")";
+  constexpr size_t kShortest = kFront.size() + 2;
+  if (text.size() < kShortest || !text.starts_with(kFront)) return true;
+  switch (text[kFront.size()]) {
+    case 'e':  // event
+    case 's':  // sock
+    case 'k':  // key
+    case 'l':  // loss
+    case 't':  // trailer
+      return false;
+    case 'c':
+      return text[kFront.size() + 1] != 'o';  // conn
+    default:
+      return true;
+  }
+}
 
 }  // namespace
 
+void LogReader::continue_at(uint64_t line, uint64_t offset) {
+  forget_position();
+  lines_.continue_at(line, offset);
+}
+
 void LogReader::feed(std::string_view bytes, const Sink& sink) {
-  while (!bytes.empty()) {
-    const size_t newline = bytes.find('\n');
-    const bool ended = newline != std::string_view::npos;
-    const std::string_view piece = bytes.substr(0, newline);
-    bytes.remove_prefix(ended ? newline + 1 : bytes.size());
-    if (partial_.empty() && ended && !too_long_) {
-      line(piece, sink);
-      offset_ += piece.size() + 1;
-      continue;
-    }
-    partial_ += piece;
-    if (partial_.size() > kLongestLine) {
-      too_long_ = true;
-      offset_ += partial_.size();
-      partial_.clear();
-    }
-    if (!ended) return;
-    if (too_long_) {
-      ++lines_;
-      damaged("the line is longer than 16 MiB");
+  lines_.feed(bytes, [&](const LogLine& line) {
+    const bool stays = line.text.data() >= bytes.data() && line.text.data() < bytes.data() + bytes.size();
+    if (decoders_.size() == 1 || !stays || is_lead(line.text)) {
+      deliver_batch(sink);
+      take(line, sink);
     } else {
-      line(partial_, sink);
+      batch_.push_back({line, is_needed(line.text)});
     }
-    offset_ += partial_.size() + 1;
-    partial_.clear();
-    too_long_ = false;
-  }
+  });
+  deliver_batch(sink);
 }
 
 void LogReader::end_file() {
-  report_.torn_bytes += partial_.size();
-  partial_.clear();
-  too_long_ = false;
+  report_.torn_bytes += lines_.end_file();
+  new_file_ = true;
 }
 
-void LogReader::line(std::string_view text, const Sink& sink) {
-  ++lines_;
-  if (text.empty()) return;
-  Result<LogRecord> record = decoder_.decode(text);
-  if (!record) {
-    damaged(record.error().message);
+void LogReader::set_window(uint64_t from_ns, uint64_t until_ns) {
+  from_ = from_ns == 0 ? "" : format_rfc3339(from_ns);
+  until_ = until_ns == 0 ? "" : format_rfc3339(until_ns);
+}
+
+void LogReader::forget_position() {
+  expected_seq_ = 0;
+  damaged_since_ = 0;
+}
+
+void LogReader::take(const LogLine& line, const Sink& sink) {
+  Decoded one{line, is_needed(line.text)};
+  if (one.needed) one.record = is_lead(line.text) ? decode_lead(line.text) : decoders_[0].decode(line.text);
+  deliver(std::move(one), sink);
+}
+
+// Not empty, and within the window; records that others depend on always are.
+bool LogReader::is_needed(std::string_view text) const {
+  if (text.empty()) return false;
+  if (from_.empty() && until_.empty()) return true;
+  const std::optional<LineFront> front = line_front(text);
+  if (!front || front->kind == "header" || front->kind == "clock" || front->kind == "loss") return true;
+  return (from_.empty() || front->ts >= from_) && (until_.empty() || front->ts <= until_);
+}
+
+Result<LogRecord> LogReader::decode_lead(std::string_view text) {
+  Result<LogRecord> record = decoders_[0].decode(text);
+  for (size_t i = 1; i < decoders_.size(); ++i) (void)decoders_[i].decode(text);
+  return record;
+}
+
+// Each decoder takes a stretch of it.
+void LogReader::decode_batch() {
+  constexpr size_t kWorthwhile = 64;
+  const size_t jobs = batch_.size() < kWorthwhile ? 1 : decoders_.size();
+  const size_t stretch = (batch_.size() + jobs - 1) / jobs;
+  const auto job = [&](size_t number) {
+    const size_t end = std::min(batch_.size(), (number + 1) * stretch);
+    for (size_t i = number * stretch; i < end; ++i)
+      if (batch_[i].needed) batch_[i].record = decoders_[number].decode(batch_[i].line.text);
+  };
+  if (jobs == 1)
+    job(0);
+  else
+    run_(jobs, job);
+}
+
+void LogReader::deliver_batch(const Sink& sink) {
+  if (batch_.empty()) return;
+  decode_batch();
+  for (Decoded& one : batch_) deliver(std::move(one), sink);
+  batch_.clear();
+}
+
+// In the order of the lines.
+void LogReader::deliver(Decoded&& one, const Sink& sink) {
+  if (std::exchange(new_file_, false)) {
+    report_.damage.clear();
+    report_.damaged_line = report_.damaged_offset = 0;
+  }
+  if (one.line.too_long) return damaged(one.line, "the line is longer than 16 MiB");
+  if (!one.needed) return pass_over(one.line.text);
+  Result<LogRecord>& record = one.record;
+  if (newer_ && !record) {
+    ++report_.newer_lines;
     return;
   }
-  if (const auto* header = std::get_if<LogHeader>(&record->body))
+  if (!record) return damaged(one.line, record.error().message);
+  line_ = one.line.text;
+  clock_ = decoders_[0].clock();
+  if (const auto* header = std::get_if<LogHeader>(&record->body)) {
+    newer_ = header->version > kLogVersion;
+    if (newer_) {
+      report_.newer_version = header->version;
+      ++report_.newer_lines;
+      return;
+    }
     check_header(*header);
-  else
-    check_seq(*record);
+  } else if (newer_) {
+    ++report_.newer_lines;
+    return;
+  } else {
+    check_seq(record->seq);
+    if (const auto* loss = std::get_if<LogLoss>(&record->body)) {
+      report_.lost_records += loss->count;
+      if (loss->where == "disk" && expected_seq_ == record->seq + 1)
+        expected_seq_ = record->seq + loss->count;
+    }
+  }
   damaged_since_ = 0;
   ++report_.records;
   sink(std::move(*record));
 }
 
-void LogReader::damaged(const std::string& reason) {
-  if (report_.damaged_lines++ == 0) {
-    report_.damaged_offset = offset_;
-    report_.damaged_line = lines_;
+void LogReader::pass_over(std::string_view text) {
+  const std::optional<LineFront> front = line_front(text);
+  if (!front) return;  // an empty line
+  check_seq(front->seq);
+  damaged_since_ = 0;
+}
+
+void LogReader::damaged(const LogLine& line, const std::string& reason) {
+  ++report_.damaged_lines;
+  if (report_.damage.empty()) {
+    report_.damaged_offset = line.offset;
+    report_.damaged_line = line.number;
     report_.damage = reason;
   }
   ++damaged_since_;
@@ -90,18 +184,14 @@ void LogReader::check_header(const LogHeader& header) {
   session_ = header.session;
 }
 
-void LogReader::check_seq(const LogRecord& record) {
-  if (record.seq == 0) return;
-  if (expected_seq_ != 0 && record.seq > expected_seq_) gap(record.seq - expected_seq_);
-  if (record.seq < expected_seq_) {
+void LogReader::check_seq(uint64_t seq) {
+  if (seq == 0) return;
+  if (expected_seq_ != 0 && seq > expected_seq_) gap(seq - expected_seq_);
+  if (seq < expected_seq_) {
     ++report_.repeated_records;
     return;
   }
-  expected_seq_ = record.seq + 1;
-  if (const auto* loss = std::get_if<LogLoss>(&record.body)) {
-    report_.lost_records += loss->count;
-    if (loss->where == "disk") expected_seq_ = record.seq + loss->count;
-  }
+  expected_seq_ = seq + 1;
 }
 
 }  // namespace socktrace

@@ -58,6 +58,9 @@ struct Options {
   std::vector<std::string> sort;     // keys; a leading '-' reverses
   std::string group_by;              // key: one row per value, with the number of sockets
   bool all_netns = false;
+  bool kill = false;              // close what matches
+  std::vector<std::string> from;  // event logs instead of this host; empty: none
+  std::string at;                 // the moment in them; empty: their end
 };
 
 // What the dump has to ask the kernel for.

@@ -232,6 +232,12 @@ Selection SelectionBuilder::finish() const {
   return selection;
 }
 
+bool selects(const Selection& selection, const diag::Row& row) {
+  return (selection.tables & diag::bit(row.table)) != 0 &&
+         (selection.families & bit(row.socket.family)) != 0 &&
+         (selection.states & mask(row.socket.state)) != 0;
+}
+
 void select_family(Selection& selection, Family family) {
   selection.families = ss::bit(family);
   selection.states |= of_family(family).states;

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string_view>
 
+#include "core/diag/row.h"
 #include "core/ss/options.h"
 
 namespace socktrace::ss {
@@ -37,6 +38,9 @@ class SelectionBuilder {
   bool saw_query_ = false;
   bool saw_state_word_ = false;
 };
+
+// Whether a row is of the selected tables, families and states; a dump asks the kernel for these only.
+bool selects(const Selection& selection, const diag::Row& row);
 
 // A filter that names a family ("src unix:*") selects it in place of the others, and adds its default states.
 void select_family(Selection& selection, Family family);

@@ -1,4 +1,6 @@
 // Transitions of TCP, MPTCP and SCTP sockets, and accept().
+#include <cerrno>
+
 #include "core/tracker/owners.h"
 #include "core/tracker/tracker.h"
 #include "core/tracker/tuple.h"
@@ -141,6 +143,10 @@ void Tracker::on_close(const Hit& hit) {
       event(failed ? EventKind::tcp_connect_failed : EventKind::tcp_closed, record, std::move(socket));
   closed.previous = record.old_state;
   closed.error = record.error;
+  if (failed && record.error == 0 && closed.socket.local.port == 0) {
+    closed.error = EADDRNOTAVAIL;  // inet_hash_connect() found no port; it leaves nothing in sk_err
+    closed.error_inferred = true;
+  }
   if (record.has_stats && !failed && record.old_state != State::listen) closed.stats = record.stats;
   if (!has_known_owner(closed.socket)) add_owner(closed.socket, closed.process, record.task.fd);
 

@@ -75,7 +75,7 @@ struct TrackerOptions {
 //   SYN_RECV -> ESTABLISHED        syn_recv    tcp.established        established, direction as it was
 //   ACCEPT                         any, -      tcp.accept             owned by who accepted; TFO: syn_recv
 //   ACCEPT                         ended       tcp.accept, gone       - (reset before it was accepted)
-//   SYN_SENT -> CLOSE              any         tcp.connect_failed     bound | -
+//   SYN_SENT -> CLOSE              any         tcp.connect_failed     bound | - (without a port: EADDRNOTAVAIL)
 //   SYN_RECV -> CLOSE              -           (silent)               - (never was a connection)
 //   any other -> CLOSE             any         tcp.closed             mini, or bound | -
 //   any other transition           any         tcp.state              the new state

@@ -1,6 +1,6 @@
-#include "diagnose/reach.h"
+#include "core/reach.h"
 
-namespace socktrace::diagnose {
+namespace socktrace {
 namespace {
 
 Reach reach_of_v4(const uint8_t* a) {
@@ -58,4 +58,4 @@ std::string_view name(Reach reach) {
   return "public";
 }
 
-}  // namespace socktrace::diagnose
+}  // namespace socktrace

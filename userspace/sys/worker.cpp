@@ -1,9 +1,9 @@
-#include "sink/worker.h"
+#include "sys/worker.h"
 
 #include <csignal>
 #include <utility>
 
-namespace socktrace::sink {
+namespace socktrace::sys {
 
 Worker::~Worker() {
   {
@@ -52,4 +52,4 @@ void Worker::loop() {
   }
 }
 
-}  // namespace socktrace::sink
+}  // namespace socktrace::sys

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <thread>
 
-namespace socktrace::sink {
+namespace socktrace::sys {
 
 // Runs jobs one after the other on a thread of its own, which begins with the first job: for what may block
 // on a disk, so that events go on being taken from the kernel. The destructor waits for the jobs that were
@@ -33,4 +33,4 @@ class Worker {
   std::thread thread_;
 };
 
-}  // namespace socktrace::sink
+}  // namespace socktrace::sys

@@ -6,7 +6,7 @@
 #include "core/address.h"
 #include "core/socket.h"
 
-namespace socktrace::diagnose {
+namespace socktrace {
 
 // From where a listener's address can be reached, nearest first. A firewall is not asked.
 enum class Reach : uint8_t {
@@ -31,4 +31,4 @@ constexpr bool is_exposed(Reach reach) {
   return reach != Reach::loopback;
 }
 
-}  // namespace socktrace::diagnose
+}  // namespace socktrace

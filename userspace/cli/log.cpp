@@ -1,0 +1,204 @@
+#include "cli/log.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+#include <ctime>
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+#include <tuple>
+
+#include "cli/exit_code.h"
+#include "cli/help.h"
+#include "cli/log_diff.h"
+#include "cli/log_options.h"
+#include "cli/output.h"
+#include "cli/past.h"
+#include "cli/selection.h"
+#include "sink/event_line.h"
+#include "source/recording.h"
+#include "sys/signals.h"
+#include "sys/terminal.h"
+
+namespace socktrace::cli {
+namespace {
+
+constexpr size_t kBatch = 64 << 10;
+
+// One reading of a recording, printed.
+class LogPrinter {
+ public:
+  LogPrinter(const LogCommand& command, const Selection& selection, uint64_t since_ns, uint64_t until_ns,
+             bool color)
+      : command_(command),
+        selection_(selection),
+        since_ns_(since_ns),
+        until_ns_(until_ns),
+        style_{.utc = command.utc, .color = color, .own_netns = 0} {}
+
+  // False when nobody reads standard output any more.
+  bool print(const LogRecord& record, const LogReader& reader) {
+    clock_ = reader.clock();
+    line_ = reader.line();
+    if (const auto* event = std::get_if<Event>(&record.body))
+      this->event(*event);
+    else if (const auto* header = std::get_if<LogHeader>(&record.body))
+      this->header(*header);
+    else if (const auto* trailer = std::get_if<LogTrailer>(&record.body))
+      std::tie(ended_ns_, ended_clock_) = std::tuple(trailer->time_ns, clock_);
+    else if (const auto* loss = std::get_if<LogLoss>(&record.body))
+      notice(loss->time_ns, [&] { sink::append_loss_line(output_.buffer(), *loss, clock_, style_); });
+    else if (const auto* step = std::get_if<LogClock>(&record.body))
+      notice(step->time_ns, [&] { sink::append_clock_line(output_.buffer(), *step, clock_, style_); });
+    return output_.buffer().size() < kBatch || flush();
+  }
+
+  // The end of the recording.
+  void finish() {
+    if (ended_ns_ != 0 && !command_.json) ended();
+  }
+
+  bool flush() {
+    Result<bool> flushed = output_.flush();
+    if (!flushed) failure_ = std::move(flushed.error());
+    return flushed && *flushed;
+  }
+
+  [[nodiscard]] uint64_t events() const { return events_; }
+  [[nodiscard]] std::optional<Error>& failure() { return failure_; }
+
+ private:
+  void event(const Event& event) {
+    if (!wants(event.kind) || !selection_.tells(event)) return;
+    ++events_;
+    if (command_.json) return raw();
+    date(event.time_ns);
+    sink::append_event_line(output_.buffer(), event, clock_, style_);
+  }
+
+  [[nodiscard]] bool wants(EventKind kind) const {
+    return command_.events.empty() || std::ranges::find(command_.events, kind) != command_.events.end();
+  }
+
+  // A file that goes on with the same run is not worth a word.
+  void header(const LogHeader& header) {
+    if (command_.json) return raw();
+    const bool goes_on = header.session == session_;
+    const WallClock now = clock_;
+    if (ended_ns_ != 0 && !goes_on) ended();
+    clock_ = now;
+    ended_ns_ = 0;
+    if (goes_on) return;
+    session_ = header.session;
+    notice(header.boottime_ns, [&] {
+      std::string text = fmt::format("began on {}, Linux {}", header.host_name, header.kernel);
+      if (!header.filter.empty()) text += ", only " + header.filter;
+      sink::append_notice_line(output_.buffer(), header.boottime_ns, "RECORDER", text, clock_, style_);
+    });
+  }
+
+  void ended() {
+    clock_ = ended_clock_;
+    notice(ended_ns_, [&] {
+      sink::append_notice_line(output_.buffer(), ended_ns_, "RECORDER", "ended", clock_, style_);
+    });
+  }
+
+  template <typename Append>
+  void notice(uint64_t time_ns, Append&& append) {
+    const uint64_t wall_ns = clock_.realtime_ns(time_ns);
+    if (wall_ns < since_ns_ || (until_ns_ != 0 && wall_ns > until_ns_)) return;
+    if (command_.json) return raw();
+    if (command_.quiet) return;
+    date(time_ns);
+    append();
+  }
+
+  void raw() {
+    output_.buffer() += line_;
+    output_.buffer() += '\n';
+  }
+
+  // Lines have a time of day only.
+  void date(uint64_t time_ns) {
+    std::string date = format_date(clock_.realtime_ns(time_ns), style_.utc);
+    if (date == date_) return;
+    date_ = std::move(date);
+    if (!command_.quiet) output_.buffer() += "-- " + date_ + " --\n";
+  }
+
+  const LogCommand& command_;
+  const Selection& selection_;
+  uint64_t since_ns_;
+  uint64_t until_ns_;
+  sink::LineStyle style_;
+  WallClock clock_;
+  WallClock ended_clock_;
+  std::string_view line_;
+  std::string date_;
+  std::string session_;
+  uint64_t ended_ns_ = 0;  // of the last trailer
+  uint64_t events_ = 0;
+  Output output_;
+  std::optional<Error> failure_;
+};
+
+void say(std::string_view message) {
+  std::fprintf(stderr, "socktrace: log: %.*s\n", static_cast<int>(message.size()), message.data());
+}
+
+Result<int> print_log(const LogCommand& command, const Selection& selection, bool color) {
+  Result<source::Recording> recording = source::Recording::open(command.from);
+  if (!recording) return std::move(recording.error());
+  uint64_t since_ns = 0;
+  uint64_t until_ns = 0;
+  for (const auto& [option, text, moment] :
+       {std::tuple{"--since", &command.since, &since_ns}, std::tuple{"--until", &command.until, &until_ns}}) {
+    if (text->empty()) continue;
+    Result<uint64_t> parsed = moment_in(*recording, *text, command.utc);
+    if (!parsed) return std::move(parsed.error()).within(option);
+    *moment = *parsed;
+  }
+  if (until_ns != 0 && since_ns > until_ns)
+    return Error{"log: --since is later than --until: there is nothing between", ErrorKind::usage};
+
+  LogPrinter printer(command, selection, since_ns, until_ns, color);
+  source::Recording::Damage damage;
+  const auto wait = [&] {
+    constexpr timespec kInterval = {0, 200'000'000};
+    if (!printer.flush()) return false;
+    nanosleep(&kInterval, nullptr);
+    return true;
+  };
+  Result<void> read = recording->read(
+      since_ns, until_ns, damage,
+      [&](LogRecord&& record, const LogReader& reader) { return printer.print(record, reader); },
+      command.follow ? std::function<bool()>(wait) : nullptr);
+  printer.finish();
+  printer.flush();
+  for (const std::string& message : damage.messages) say(message);
+  if (!read) return std::move(read.error());
+  if (printer.failure()) return std::move(*printer.failure());
+  if (damage.found) return kDamaged;
+  return printer.events() > 0 ? kOk : kNothingFound;
+}
+
+}  // namespace
+
+Result<int> run_log_command(const std::vector<std::string>& words) {
+  sys::ignore_broken_pipes();
+  Result<LogCommand> command = parse_log_options(words);
+  if (!command) return std::move(command.error());
+  if (command->selection.help) return print_text(log_help());
+  if (command->selection.version) return print_text(version_text());
+  Result<Selection> selection = Selection::from(command->selection);
+  if (!selection) return std::move(selection.error());
+  const Result<sys::ColorMode> mode = sys::parse_color_mode(command->color);
+  if (!mode) return Error(mode.error());
+  const bool color = sys::use_color(*mode, sys::color_inputs(STDOUT_FILENO));
+  if (!command->diff.empty()) return print_diff(*command, *selection, color, say);
+  return print_log(*command, *selection, color);
+}
+
+}  // namespace socktrace::cli

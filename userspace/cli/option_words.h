@@ -1,0 +1,21 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <span>
+#include <string>
+
+#include "cli/trace_options.h"
+#include "core/result.h"
+
+namespace socktrace::cli {
+
+// What the verbs with CLI11 share; only their option parsers include this.
+
+// ErrorKind::usage, with a pointer to --help.
+Error usage(std::string message);
+// -l -a -t -u -w -x -4 -6, -h, -V and the words of the filter.
+void declare_selection(CLI::App& app, TraceOptions& options);
+// CLI11 reports errors by exceptions; they end here.
+Result<void> parse_words(CLI::App& app, std::span<const std::string> words);
+
+}  // namespace socktrace::cli

@@ -1,0 +1,63 @@
+#include "core/log/survey.h"
+
+#include <charconv>
+#include <utility>
+
+#include "core/log/front.h"
+#include "core/time.h"
+
+namespace socktrace {
+namespace {
+
+// The number of rows that a keyframe's line names; its last field.
+std::optional<uint64_t> announced_rows(std::string_view line) {
+  constexpr std::string_view kField = R"("sockets":)";
+  const size_t at = line.rfind(kField);
+  uint64_t rows = 0;
+  if (at == std::string_view::npos) return std::nullopt;
+  const char* begin = line.data() + at + kField.size();
+  if (std::from_chars(begin, line.data() + line.size(), rows).ec != std::errc{}) return std::nullopt;
+  return rows;
+}
+
+}  // namespace
+
+LogSurvey::LogSurvey(std::optional<uint64_t> at_ns) : at_(at_ns ? format_rfc3339(*at_ns) : "") {}
+
+void LogSurvey::feed(std::string_view bytes) {
+  lines_.feed(bytes, [this](const LogLine& line) { take(line); });
+}
+
+void LogSurvey::take(const LogLine& line) {
+  const std::optional<LineFront> front = line_front(line.text);
+  if (!front) {  // damaged, or of another writer
+    if (at_.empty()) end_ = line.offset + line.text.size() + 1;
+    return;
+  }
+  if (front->kind == "key") {
+    take_keyframe(line);
+  } else if (front->kind == "sock") {
+    ++rows_;
+  } else if (front->kind == "header" || front->kind == "clock") {
+    if (front->kind == "header") leads_.clear();  // it sets the clock anew
+    leads_ += line.text;
+    leads_ += '\n';
+  }
+  if (!at_.empty() && front->ts > at_) return;
+  end_ = line.offset + line.text.size() + 1;
+  if (!whole_) return;
+  start_ = whole_->place;
+  start_leads_ = std::move(whole_->leads);
+  whole_.reset();
+}
+
+void LogSurvey::take_keyframe(const LogLine& line) {
+  if (line.text.find(R"("part":"begin")") != std::string_view::npos) {
+    began_ = Keyframe{{line.number, line.offset}, leads_};
+    rows_ = 0;
+  } else if (began_ && announced_rows(line.text) == rows_) {
+    whole_ = std::exchange(began_, std::nullopt);
+  }
+}
+
+}  // namespace socktrace
