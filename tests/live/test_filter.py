@@ -10,7 +10,8 @@ Kept out of them, because ss itself is wrong or beside the point there; DELIBERA
 * addresses of one family that begin like those of the other, with `not` or `dev`: ss compares the leading bytes only, in
   user space, whatever the family, and so also finds `0.0.0.0` in `[::1]` (see LOOSE);
 * `state unknown`: ss takes the filler in its table of states for a state;
-* words that begin with `-`: options to ss.
+* words that begin with `-`: options to ss;
+* services that /etc/services has for UDP alone: with TCP selected too, ss takes the port of the file's last line.
 """
 
 import concurrent.futures
@@ -156,7 +157,7 @@ def enter_cgroup(pid):
 
 OWN_PORTS = ["22", "80", "443", "53", "8080", "5353", "123", "1", "40000", "40001", "65535"]
 PORTS = [*OWN_PORTS, *OWN_PORTS, "0", "65534", "32768", "0x16", "026", "00", "0x0050"]
-SERVICES = ["ssh", "http", "https", "domain", "ntp", "mdns", "http-alt", "tcpmux", "smtp", "syslog", "tftp", "telnet"]
+SERVICES = ["ssh", "http", "https", "domain", "http-alt", "tcpmux", "smtp", "telnet", "imap2", "pop3"]
 PORT_FORMS = ["{}", "{}", "{}", ":{}", ":{}", "[{}]", "inet:{}", "inet6:{}", "inet::{}"]
 BAD_PORTS = ["22x", "nosuch", "SSH", "tcp", "22/tcp", "1.2.3.4:22", "[::1]:22", "::22", "09", "[22", "#", "1e1", "22,23"]
 

@@ -13,7 +13,7 @@ Result<LogRecord> LineReader::decode(std::string_view line) {
     buffer_.resize(line.size() * 2 + simdjson::SIMDJSON_PADDING);
   std::memcpy(buffer_.data(), line.data(), line.size());
   std::memset(buffer_.data() + line.size(), 0, simdjson::SIMDJSON_PADDING);
-  fields_.clear();
+  fields_.start(line);
   seq_ = 0;
   ts_ = {};
   t_ns_.reset();

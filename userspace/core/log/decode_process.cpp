@@ -32,18 +32,26 @@ bool SocketReader::process_field(std::string_view key, JsonValue& value, Process
 }
 
 bool SocketReader::process(JsonValue& value, ProcessRef& process, uint32_t& tid) {
-  ProcessText text;
-  const bool read = fields_.each_field("process", value, [&](std::string_view key, JsonValue& field) {
-    return process_field(key, field, text);
+  JsonObject object;
+  if (value.get_object().get(object)) return fields_.refuse("process", "is not an object");
+  Thread thread;
+  const bool read = fields_.remembered("process", object, known_threads_, thread, [&](JsonObject& fields) {
+    ProcessText text;
+    const bool whole = fields_.each_field(
+        fields, [&](std::string_view key, JsonValue& field) { return process_field(key, field, text); });
+    thread.tid = text.tid;
+    return whole && intern(text, thread.process);
   });
-  tid = text.tid;
-  return read && intern(text, process);
+  process = std::move(thread.process);
+  tid = thread.tid;
+  return read;
 }
 
 bool SocketReader::intern(ProcessText& text, ProcessRef& process) {
   size_t used = 0;
   for (std::string_view* field :
        {&text.name, &text.executable, &text.user, &text.cgroup, &text.unit, &text.container}) {
+    if (!fields_.escapes()) break;
     if (field->find('\\') == std::string_view::npos) continue;
     std::optional<std::string> raw = unescape(*field);
     if (!raw) return fields_.refuse("process", "has a backslash that is not part of \\xNN");

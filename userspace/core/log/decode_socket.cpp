@@ -132,14 +132,7 @@ bool SocketReader::socket(JsonValue& value, Socket& socket, const LineTimes& tim
       return true;
     }
     if (key == "changed_ns") return relative(key, field, socket.changed_ns);
-    if (key == "options")
-      return fields_.each_element(key, field, [&](JsonValue& item) {
-        std::string_view word;
-        if (!fields_.word("options", item, word)) return false;
-        for (const OptionWord& option : kOptionWords)
-          if (option.word == word) option.set(socket.options);
-        return true;
-      });
+    if (key == "options") return options(field, socket.options);
     if (key == "shutdown") return fields_.number(key, field, socket.shutdown);
     if (key == "recv_q") return fields_.number(key, field, socket.recv_q);
     if (key == "send_q") return fields_.number(key, field, socket.send_q);
@@ -168,26 +161,46 @@ bool SocketReader::socket(JsonValue& value, Socket& socket, const LineTimes& tim
   return true;
 }
 
+bool SocketReader::options(JsonValue& value, BindOptions& options) {
+  JsonArray array;
+  if (value.get_array().get(array)) return fields_.refuse("options", "is not an array");
+  return fields_.remembered("options", array, known_options_, options, [&](JsonArray& words) {
+    return fields_.each_element("options", words, [&](JsonValue& item) {
+      std::string_view word;
+      if (!fields_.word("options", item, word)) return false;
+      for (const OptionWord& option : kOptionWords)
+        if (option.word == word) option.set(options);
+      return true;
+    });
+  });
+}
+
 bool SocketReader::owners(JsonValue& value, std::vector<Owner>& owners) {
   return fields_.each_element("owners", value, [&](JsonValue& item) {
-    Owner owner;
-    ProcessText text;
-    const bool read = fields_.each_field("owners", item, [&](std::string_view key, JsonValue& field) {
-      if (key == "fd") return fields_.number(key, field, owner.fd);
-      if (key == "exited") return fields_.boolean(key, field, owner.exited);
-      if (key == "source") {
-        std::string_view word;
-        if (!fields_.word(key, field, word)) return false;
-        owner.source = static_cast<OwnerSource>(value_of(kOwnerSourceWords, word).value_or(0));
-        return true;
-      }
-      return process_field(key, field, text);
-    });
-    if (!read || (text.has_user && !intern(text, owner.process))) return false;
-    owner.tid = text.tid;
-    owners.push_back(std::move(owner));
-    return true;
+    JsonObject object;
+    if (item.get_object().get(object)) return fields_.refuse("owners", "is not an object");
+    Owner& owner = owners.emplace_back();
+    return fields_.remembered("owners", object, known_owners_, owner,
+                              [&](JsonObject& fields) { return this->owner(fields, owner); });
   });
+}
+
+bool SocketReader::owner(JsonObject& object, Owner& owner) {
+  ProcessText text;
+  const bool read = fields_.each_field(object, [&](std::string_view key, JsonValue& field) {
+    if (key == "fd") return fields_.number(key, field, owner.fd);
+    if (key == "exited") return fields_.boolean(key, field, owner.exited);
+    if (key == "source") {
+      std::string_view word;
+      if (!fields_.word(key, field, word)) return false;
+      owner.source = static_cast<OwnerSource>(value_of(kOwnerSourceWords, word).value_or(0));
+      return true;
+    }
+    return process_field(key, field, text);
+  });
+  if (!read || (text.has_user && !intern(text, owner.process))) return false;
+  owner.tid = text.tid;
+  return true;
 }
 
 bool SocketReader::conflicts(JsonValue& value, std::vector<Conflict>& conflicts, const LineTimes& times) {

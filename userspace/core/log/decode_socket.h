@@ -45,14 +45,24 @@ class SocketReader {
   bool process_field(std::string_view key, JsonValue& value, ProcessText& text);
   bool nested(std::string_view key, JsonValue& value, std::string_view inner, std::string_view& out);
   bool intern(ProcessText& text, ProcessRef& process);
+  bool options(JsonValue& value, BindOptions& options);
+  bool owner(JsonObject& object, Owner& owner);
   bool parents(JsonValue& value, std::vector<Ancestor>& parents);
   bool conflict(JsonValue& value, Conflict& conflict, const LineTimes& times);
+
+  struct Thread {
+    ProcessRef process;
+    uint32_t tid = 0;
+  };
 
   static constexpr size_t kRecent = 1024;
 
   FieldReader& fields_;
   std::array<ProcessRef, kRecent> recent_;  // by pid: the same process is one object, as when it was recorded
   std::array<std::string, 6> unescaped_;
+  Memo<Thread, kRecent> known_threads_;
+  Memo<Owner, kRecent> known_owners_;
+  Memo<BindOptions, 16> known_options_;
 };
 
 }  // namespace socktrace

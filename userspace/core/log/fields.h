@@ -10,17 +10,25 @@
 #include <string_view>
 
 #include "core/escape.h"
+#include "core/log/memo.h"
 
 namespace socktrace {
 
 using JsonValue = simdjson::ondemand::value;
 using JsonObject = simdjson::ondemand::object;
+using JsonArray = simdjson::ondemand::array;
 
 // Reads typed fields of a line and remembers the first reason to refuse it. Every reader returns false when
 // it refused.
 class FieldReader {
  public:
-  void clear() { reason_.clear(); }
+  // Before the fields of a line are read.
+  void start(std::string_view line) {
+    reason_.clear();
+    escapes_ = line.find('\\') != std::string_view::npos;
+  }
+  // Whether the line has a backslash at all. Hardly any has, and then no string in it needs to be looked through.
+  [[nodiscard]] bool escapes() const { return escapes_; }
   [[nodiscard]] const std::string& reason() const { return reason_; }
 
   bool refuse(std::string_view key, std::string_view what) {
@@ -47,13 +55,33 @@ class FieldReader {
   }
   template <typename Visit>
   bool each_element(std::string_view name, JsonValue& value, Visit visit) {
-    simdjson::ondemand::array array;
+    JsonArray array;
     if (value.get_array().get(array)) return refuse(name, "is not an array");
+    return each_element(name, array, visit);
+  }
+  template <typename Visit>
+  bool each_element(std::string_view name, JsonArray& array, Visit visit) {
     for (auto element : array) {
       JsonValue item;
       if (element.get(item)) return refuse(name, "is not valid JSON");
       if (!visit(item)) return false;
     }
+    return true;
+  }
+
+  // read(container) puts what an object or array says into `out`; the same text is not read again.
+  template <typename Container, typename T, size_t kSlots, typename Read>
+  bool remembered(std::string_view name, Container& container, Memo<T, kSlots>& memo, T& out, Read read) {
+    std::string_view text;
+    if (container.raw_json().get(text)) return refuse(name, "is not valid JSON");
+    if (const T* known = memo.find(text)) {
+      out = *known;
+      return true;
+    }
+    bool empty = false;
+    if (container.reset().get(empty)) return refuse(name, "is not valid JSON");
+    if (!read(container)) return false;
+    memo.keep(text, out);
     return true;
   }
 
@@ -98,7 +126,7 @@ class FieldReader {
   bool bytes(std::string_view key, JsonValue& value, std::string& out) {
     std::string_view text;
     if (!word(key, value, text)) return false;
-    if (text.find('\\') == std::string_view::npos) {
+    if (!escapes_ || text.find('\\') == std::string_view::npos) {
       out = text;
       return true;
     }
@@ -109,30 +137,31 @@ class FieldReader {
   }
 
  private:
-  // Nearly all keys and strings have no escape and can be used where they stand, which is much faster than copying
+  // Keys and strings without an escape can be used where they stand, which is much faster than copying
   // them by get_string(). Where a string ends follows from where the next token begins; looking for the quote byte by
   // byte would cost a mispredicted branch each.
   template <typename Field>
-  static bool key_of(Field& field, JsonValue& value, std::string_view& out) {
+  bool key_of(Field& field, JsonValue& value, std::string_view& out) {
     simdjson::ondemand::raw_json_string raw;
     if (field.key().get(raw) || field.value().get(value)) return false;
     const char* end = value.raw_json_token().data();  // behind  "key":
     do --end;
     while (*end != '"');
     out = {raw.raw(), static_cast<size_t>(end - raw.raw())};
-    if (out.find('\\') == std::string_view::npos) return true;
+    if (!escapes_ || out.find('\\') == std::string_view::npos) return true;
     return field.unescaped_key().get(out) == simdjson::SUCCESS;
   }
   // What is behind the closing quote of a token is white space.
-  static bool plain_string(JsonValue& value, std::string_view& out) {
+  bool plain_string(JsonValue& value, std::string_view& out) {
     out = value.raw_json_token();
     if (out.size() < 2 || out.front() != '"') return false;
     while (out.back() != '"') out.remove_suffix(1);
     out = out.substr(1, out.size() - 2);
-    return out.find('\\') == std::string_view::npos;
+    return !escapes_ || out.find('\\') == std::string_view::npos;
   }
 
   std::string reason_;
+  bool escapes_ = true;
 };
 
 }  // namespace socktrace
