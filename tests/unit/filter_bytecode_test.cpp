@@ -120,7 +120,7 @@ TEST(FilterBytecode, DecidesExactlyWhatItCanExpress) {
   for (int i = 0; i < kExpressions; ++i) {
     const std::string text = random.expression(Contents::expressible, 3);
     const Filter filter = parsed(text);
-    const std::optional<Bytes> program = filter.bytecode();
+    const std::optional<Bytes> program = filter.bytecode({});
     ASSERT_TRUE(program) << text;
     ASSERT_EQ(audit_bytecode(*program), "") << text;
     for (int n = 0; n < kSocketsEach; ++n) {
@@ -144,7 +144,7 @@ TEST(FilterBytecode, NeverRejectsWhatTheFilterAccepts) {
     const std::string states = random.below(4) == 0 ? "state established exclude listening " : "";
     const std::string text = states + random.expression(Contents::anything, 3);
     const Filter filter = parsed(text);
-    const std::optional<Bytes> program = filter.bytecode();
+    const std::optional<Bytes> program = filter.bytecode({});
     if (!program) continue;
     ++programs;
     ASSERT_EQ(audit_bytecode(*program), "") << text;
@@ -165,17 +165,28 @@ TEST(FilterBytecode, IsAbsentWhenItCouldNotRejectAny) {
   for (const char* text :
        {"", "state listening", "pid 1", "not pid 1", "sport 22 or pid 1", "dev eth0 or sport 22",
         "not ( sport 22 and pid 1 )", "src unix:*", "fwmark 1", "cgroup /a"})
-    EXPECT_FALSE(parsed(text).bytecode()) << text;
+    EXPECT_FALSE(parsed(text).bytecode({})) << text;
   for (const char* text : {"sport 22", "sport 22 and pid 1", "pid 1 sport 22", "not ( sport 22 or pid 1 )"})
-    EXPECT_TRUE(parsed(text).bytecode()) << text;
+    EXPECT_TRUE(parsed(text).bytecode({})) << text;
 }
 
-TEST(FilterBytecode, AutoboundLeavesOutLockedPortsAndItsNegationTheRest) {
-  Socket socket = test::DumpRow(1, State::listen, "127.0.0.1:40000").socket;
-  for (const bool locked : {false, true}) {
-    socket.options.port_locked = locked;
-    EXPECT_EQ(run_bytecode(*parsed("autobound").bytecode(), socket), !locked);
-    EXPECT_EQ(run_bytecode(*parsed("not autobound").bytecode(), socket), locked);
+TEST(FilterBytecode, OfAutoboundKnowsWhatADumpDoesNotTell) {
+  for (const char* address : {"127.0.0.1:40000", "127.0.0.1:80"}) {
+    Socket socket = test::DumpRow(1, State::listen, address).socket;
+    for (const bool locked : {false, true}) {
+      socket.options.port_locked = locked;
+      const bool autobound = !locked && socket.local.port == 40000;
+      for (const char* text : {"autobound", "not autobound"}) {
+        const Filter filter = parsed(text);
+        EXPECT_EQ(run_bytecode(*filter.bytecode({}), socket), autobound == (text[0] == 'a'))
+            << text << address << locked;
+        socket.options.known = true;
+        EXPECT_EQ(filter.matches(socket, {}), autobound == (text[0] == 'a')) << text << address << locked;
+        socket.options.known = false;  // then at least what the kernel accepts
+        EXPECT_GE(filter.matches(socket, {}), run_bytecode(*filter.bytecode({}), socket))
+            << text << address << locked;
+      }
+    }
   }
 }
 
@@ -190,7 +201,7 @@ TEST(FilterBytecode, OfAVeryLongFilterIsValidOrAbsent) {
       for (int i = 0; i < conditions; ++i)
         half += joint + std::string("dst 2001:db8::") + std::to_string(i) + "/128";
       const Filter filter = parsed("( " + half + " ) or sport 22");
-      const std::optional<Bytes> program = filter.bytecode();
+      const std::optional<Bytes> program = filter.bytecode({});
       absent |= !program;
       if (!program) continue;
       longest = std::max(longest, program->size());

@@ -138,7 +138,7 @@ TEST(FilterWords, NothingAcceptsEverySocket) {
     ASSERT_TRUE(filter);
     EXPECT_TRUE(filter->empty());
     EXPECT_TRUE(filter->matches(tcp("127.0.0.1:22"), {}));
-    EXPECT_FALSE(filter->bytecode());
+    EXPECT_FALSE(filter->bytecode({}));
   }
 }
 

@@ -24,7 +24,7 @@ std::vector<std::byte> bytecode_for(uint16_t port) {
   const std::array<std::string, 3> words = {"sport", "=", ":" + std::to_string(port)};
   const Result<Filter> filter = Filter::parse(words, {});
   std::optional<std::vector<std::byte>> bytecode;
-  if (filter) bytecode = filter->bytecode();
+  if (filter) bytecode = filter->bytecode({});
   return bytecode ? std::move(*bytecode) : std::vector<std::byte>();
 }
 

@@ -188,8 +188,8 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
   Result<Filter> filter = Filter::parse(options.filter, system_filter_options(options.selection.preferred));
   if (!filter) return std::move(filter.error());
   if (const std::optional<Family> family = filter->family()) ss::select_family(options.selection, *family);
-  const std::optional<std::vector<std::byte>> bytecode = filter->bytecode();
   const MatchContext context = match_context();
+  const std::optional<std::vector<std::byte>> bytecode = filter->bytecode(context);
 
   Output output;
   std::optional<Error> failure;

@@ -112,7 +112,7 @@ Program ports(const Predicate& predicate) {
   return predicate.compare == Compare::equal ? equal : negation(std::move(equal));
 }
 
-std::optional<Program> compile_predicate(const Predicate& predicate) {
+std::optional<Program> compile_predicate(const Predicate& predicate, const MatchContext& context) {
   switch (predicate.subject) {
     case Subject::source_port:
     case Subject::destination_port:
@@ -132,12 +132,13 @@ std::optional<Program> compile_predicate(const Predicate& predicate) {
       return program;
     }
     case Subject::autobound: {
-      // Whether bind() chose the port is known to the kernel alone; matches() adds the port range. Under a negation too: ss
-      // then wants neither to hold.
-      Program program;
-      append(program,
+      // The range is here as well, so that a negation is right: ss asks the kernel for the lock alone, negates that and the
+      // range apart, and so loses accepted connections from `not autobound`.
+      Program unlocked;
+      append(unlocked,
              operation(INET_DIAG_BC_AUTO, sizeof(inet_diag_bc_op), sizeof(inet_diag_bc_op) + kReject));
-      return program;
+      return both(both(std::move(unlocked), port_range(INET_DIAG_BC_S_GE, context.first_local_port)),
+                  port_range(INET_DIAG_BC_S_LE, context.last_local_port));
     }
     default:
       return std::nullopt;
@@ -146,15 +147,15 @@ std::optional<Program> compile_predicate(const Predicate& predicate) {
 
 // A program that accepts at least what `node` accepts or, under a negation, at most that. Nothing when that would be every
 // socket or, under a negation, none: the rest of the filter has to do without.
-std::optional<Program> compile(const Node& node, bool negated) {
-  if (node.kind == Node::Kind::predicate) return compile_predicate(node.predicate);
+std::optional<Program> compile(const Node& node, const MatchContext& context, bool negated) {
+  if (node.kind == Node::Kind::predicate) return compile_predicate(node.predicate, context);
   if (node.kind == Node::Kind::negation) {
-    std::optional<Program> operand = compile(*node.left, !negated);
+    std::optional<Program> operand = compile(*node.left, context, !negated);
     if (operand) return negation(std::move(*operand));
     return std::nullopt;
   }
-  std::optional<Program> left = compile(*node.left, negated);
-  std::optional<Program> right = compile(*node.right, negated);
+  std::optional<Program> left = compile(*node.left, context, negated);
+  std::optional<Program> right = compile(*node.right, context, negated);
   const bool is_both = node.kind == Node::Kind::both;
   if (left && right) {
     if (left->size() + right->size() > kLongest) return std::nullopt;
@@ -167,9 +168,9 @@ std::optional<Program> compile(const Node& node, bool negated) {
 
 }  // namespace
 
-std::optional<std::vector<std::byte>> Filter::bytecode() const {
+std::optional<std::vector<std::byte>> Filter::bytecode(const MatchContext& context) const {
   if (!root_) return std::nullopt;
-  std::optional<Program> program = compile(*root_, false);
+  std::optional<Program> program = compile(*root_, context, false);
   if (program && program->size() > kLongest) return std::nullopt;
   return program;
 }

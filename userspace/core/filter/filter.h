@@ -57,12 +57,13 @@ class Filter {
 
   Filter() = default;
 
-  // The state words, then the expression.
+  // The state words, then the expression. A socket that matches as far as is known matches: of the sockets of a dump,
+  // only the kernel can say which are autobound.
   [[nodiscard]] bool matches(const Socket& socket, const MatchContext& context) const;
 
   // A program for INET_DIAG_REQ_BYTECODE that accepts every inet socket that matches, and rejects as many others as it can
-  // express (ports and addresses); matches() decides about the rest. Nothing when it could not reject any.
-  [[nodiscard]] std::optional<std::vector<std::byte>> bytecode() const;
+  // express (ports, addresses, autobound); matches() decides about the rest. Nothing when it could not reject any.
+  [[nodiscard]] std::optional<std::vector<std::byte>> bytecode(const MatchContext& context) const;
 
   [[nodiscard]] std::optional<StateMask> states() const { return states_; }
   // A prefix such as "unix:" in an address selects the family, instead of -4, -x …; the last one counts.

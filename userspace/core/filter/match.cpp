@@ -102,13 +102,29 @@ bool any_owner(const Socket& socket, const MatchContext& context, F&& accepts) {
                      [&](const Owner& owner) { return owner.process && accepts(*owner.process); });
 }
 
-bool is_autobound(const Socket& socket, const MatchContext& context) {
+// What a predicate says of a socket: false, true, or not known.
+enum class Truth : uint8_t { no, unknown, yes };
+
+Truth truth(bool value) {
+  return value ? Truth::yes : Truth::no;
+}
+
+// In the order no, unknown, yes: `and` is the lesser, `or` the greater.
+Truth opposite(Truth value) {
+  return value == Truth::unknown ? value : truth(value == Truth::no);
+}
+
+// Whether bind() was told the port (SOCK_BINDPORT_LOCK) is not in a dump; the kernel knows when it filters.
+Truth is_autobound_inet(const Socket& socket, const MatchContext& context) {
+  const bool in_range =
+      socket.local.port >= context.first_local_port && socket.local.port <= context.last_local_port;
+  if (in_range && !socket.options.known) return Truth::unknown;
+  return truth(in_range && !socket.options.port_locked);
+}
+
+bool is_autobound(const Socket& socket) {
   const uint32_t port = socket.details ? socket.details->port : 0;
   switch (socket.family) {
-    case Family::inet:
-    case Family::inet6:
-      return !(socket.options.known && socket.options.port_locked) &&
-             socket.local.port >= context.first_local_port && socket.local.port <= context.last_local_port;
     case Family::unix: {
       if (!socket.details || socket.details->name.empty()) return true;
       const std::string& name = socket.details->name;
@@ -142,11 +158,11 @@ bool matches_predicate(const Predicate& predicate, const Socket& socket, const M
     case Subject::device:
       return (socket.ifindex == predicate.number) == wanted;
     case Subject::mark:
-      return ((socket.mark & predicate.mask) == (predicate.number & predicate.mask)) == wanted;
+      return ((socket.mark & predicate.mask) == predicate.number) == wanted;
     case Subject::cgroup:
       return (socket.cgroup_id == predicate.number) == wanted;
     case Subject::autobound:
-      return is_autobound(socket, context);
+      return is_autobound(socket);
     case Subject::pid:
       return any_owner(socket, context, [&](const Process& p) { return p.pid == predicate.number; }) ==
              wanted;
@@ -179,18 +195,25 @@ bool matches_predicate(const Predicate& predicate, const Socket& socket, const M
   return false;
 }
 
-bool matches_node(const Node& node, const Socket& socket, const MatchContext& context) {
+Truth evaluate(const Node& node, const Socket& socket, const MatchContext& context) {
   switch (node.kind) {
     case Node::Kind::predicate:
-      return matches_predicate(node.predicate, socket, context);
-    case Node::Kind::both:
-      return matches_node(*node.left, socket, context) && matches_node(*node.right, socket, context);
-    case Node::Kind::either:
-      return matches_node(*node.left, socket, context) || matches_node(*node.right, socket, context);
+      if (node.predicate.subject == Subject::autobound &&
+          (socket.family == Family::inet || socket.family == Family::inet6))
+        return is_autobound_inet(socket, context);
+      return truth(matches_predicate(node.predicate, socket, context));
+    case Node::Kind::both: {
+      const Truth left = evaluate(*node.left, socket, context);
+      return left == Truth::no ? left : std::min(left, evaluate(*node.right, socket, context));
+    }
+    case Node::Kind::either: {
+      const Truth left = evaluate(*node.left, socket, context);
+      return left == Truth::yes ? left : std::max(left, evaluate(*node.right, socket, context));
+    }
     case Node::Kind::negation:
-      return !matches_node(*node.left, socket, context);
+      return opposite(evaluate(*node.left, socket, context));
   }
-  return false;
+  return Truth::no;
 }
 
 bool asks_for_owners(const Node& node) {
@@ -212,7 +235,7 @@ bool asks_for_owners(const Node& node) {
 
 bool Filter::matches(const Socket& socket, const MatchContext& context) const {
   if (states_ && (mask(socket.state) & *states_) == 0) return false;
-  return !root_ || matches_node(*root_, socket, context);
+  return !root_ || evaluate(*root_, socket, context) != Truth::no;
 }
 
 bool Filter::needs_owners() const {

@@ -240,7 +240,7 @@ bool selects(const Selection& selection, const diag::Row& row) {
 
 void select_family(Selection& selection, Family family) {
   selection.families = ss::bit(family);
-  selection.states |= of_family(family).states;
+  if (selection.states == 0) selection.states = of_family(family).states;
   selection.preferred = family;
 }
 
