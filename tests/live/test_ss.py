@@ -352,7 +352,6 @@ FILTERS = """
 -tan fwmark = 0x2/0x2
 -tan autobound
 -uan autobound
--uan not autobound
 -xa src *stream*
 -xa src unix:*STREAM*
 -xa src @abstract*
@@ -618,6 +617,13 @@ class Kill(unittest.TestCase):
 
 
 class WithoutRoot(unittest.TestCase):
+    def test_processes_that_proc_hides_are_not_taken_for_the_kernel(self):
+        script = 'mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$0" ss -Htlnp sport = ":$1"'
+        with live.listener() as sock:
+            hidden = subprocess.run(["unshare", "--mount", "sh", "-c", script, live.SOCKTRACE, str(sock.getsockname()[1])],
+                                    capture_output=True, text=True, timeout=live.DEADLINE_S)
+        self.assertRegex(hidden.stdout, r"\?permission$")
+
     def test_own_owners_are_shown_and_the_rest_say_permission_and_one_line_says_why(self):
         source = "import socket,sys\ns=socket.socket();s.bind(('127.0.0.1',0));s.listen();print(s.getsockname()[1],flush=True);sys.stdin.readline()\n"
         nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

@@ -4,6 +4,7 @@
 #include <linux/mptcp.h>
 #include <linux/netlink_diag.h>
 #include <linux/packet_diag.h>
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <linux/unix_diag.h>
 #include <sys/socket.h>
@@ -31,6 +32,12 @@ Names names() {
       .host = [](Family, const AddressBytes&) { return std::string_view("localhost"); },
       .process = [](uint32_t pid) { return pid == 42 ? std::string("ip") : std::string(); },
       .cgroup = [](uint64_t id) { return id == 1 ? std::string("/") : std::string(); },
+      .process_context = [](uint32_t pid) { return pid == 42 ? std::string("a:b\x1b") : std::string(); },
+      .socket_context = [](uint32_t, int fd) { return "fd" + std::to_string(fd); },
+      .map_value =
+          [](uint32_t map, std::span<const std::byte> value) {
+            return "m" + std::to_string(map) + ':' + std::to_string(value.size());
+          },
   };
 }
 
@@ -130,6 +137,44 @@ TEST(SsRow, UsersAreHighestPidFirst) {
 TEST(SsRow, NamesCannotControlTheTerminal) {
   EXPECT_EQ(text(Table::tcp, bytes_of(connection()), {.processes = true}, {owner(7, "\x1b[2J\n", 3)}),
             "tcp|ESTAB|0|0|127.0.0.1:|ssh|10.99.0.1:|40000| users:((\"\\x1b[2J\\x0a\",pid=7,fd=3))");
+}
+
+TEST(SsRow, ContextsStandAroundTheDescriptor) {
+  const Bytes message = bytes_of(connection());
+  const std::vector<Owner> owners = {owner(42, "a", 3), owner(7, "b", 4)};
+  EXPECT_EQ(text(Table::tcp, message, {.processes = true, .process_contexts = true}, owners),
+            "tcp|ESTAB|0|0|127.0.0.1:|ssh|10.99.0.1:|40000| "
+            "users:((\"a\",pid=42,proc_ctx=a:b\\x1b,fd=3),(\"b\",pid=7,proc_ctx=unavailable,fd=4))");
+  EXPECT_EQ(text(Table::tcp, message, {.processes = true, .process_contexts = true, .socket_contexts = true},
+                 {owner(42, "a", 3)}),
+            "tcp|ESTAB|0|0|127.0.0.1:|ssh|10.99.0.1:|40000| "
+            "users:((\"a\",pid=42,proc_ctx=a:b\\x1b,fd=3,sock_ctx=fd3))");
+}
+
+TEST(SsRow, BpfStoragesOfEveryMapOrOfThoseAskedFor) {
+  const auto storage = [](uint32_t map, const Bytes& value) {
+    return MessageBuilder()
+        .attribute(SK_DIAG_BPF_STORAGE_MAP_ID, map)
+        .attribute(SK_DIAG_BPF_STORAGE_MAP_VALUE, value)
+        .bytes();
+  };
+  const Bytes list = MessageBuilder()
+                         .attribute(SK_DIAG_BPF_STORAGE | NLA_F_NESTED, storage(5, Bytes(8)))
+                         .attribute(SK_DIAG_BPF_STORAGE, storage(6, Bytes(1)))
+                         .bytes();
+  const auto rest = [&](const Bytes& storages, const Show& show) {
+    const std::string all =
+        text(Table::tcp, MessageBuilder(connection()).attribute(INET_DIAG_SK_BPF_STORAGES, storages).bytes(),
+             show);
+    return all.substr(all.rfind('|') + 1);
+  };
+  EXPECT_EQ(rest(list, {.bpf_maps = true}), "\n\tmap_id:5 m5:8\n\tmap_id:6 m6:1");
+  EXPECT_EQ(rest(list, {.one_line = true, .bpf_maps = true, .bpf_map_ids = {6}}), " map_id:6 m6:1");
+  EXPECT_EQ(rest(list, {}), "");
+  for (size_t cut = 0; cut < list.size(); ++cut)
+    EXPECT_LE(
+        rest(Bytes(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(cut)), {.bpf_maps = true}).size(),
+        40u);
 }
 
 TEST(SsRow, ExtendedAndTimer) {

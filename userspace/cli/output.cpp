@@ -13,17 +13,17 @@ namespace socktrace::cli {
 Result<bool> Output::flush() {
   std::string_view rest = buffer_;
   while (!rest.empty()) {
-    const ssize_t written = ::write(STDOUT_FILENO, rest.data(), rest.size());
+    const ssize_t written = ::write(fd_, rest.data(), rest.size());
     if (written >= 0) {
       rest.remove_prefix(static_cast<size_t>(written));
     } else if (errno == EAGAIN) {
-      pollfd writable{STDOUT_FILENO, POLLOUT, 0};
+      pollfd writable{fd_, POLLOUT, 0};
       ::poll(&writable, 1, -1);
     } else if (errno == EPIPE || errno == EIO) {  // EIO: the terminal is gone
       buffer_.clear();
       return false;
     } else if (errno != EINTR) {
-      return Error::system("write standard output", errno);
+      return Error::system(fd_ == STDOUT_FILENO ? "write standard output" : "write", errno);
     }
   }
   buffer_.clear();

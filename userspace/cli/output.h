@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unistd.h>
+
 #include <string>
 #include <string_view>
 
@@ -7,15 +9,17 @@
 
 namespace socktrace::cli {
 
-// Standard output, written in whole batches.
+// Standard output or another descriptor, borrowed; written in whole batches.
 class Output {
  public:
+  explicit Output(int fd = STDOUT_FILENO) : fd_(fd) {}
   // What is to be printed next; flush() writes and empties it.
   std::string& buffer() { return buffer_; }
   // False when nobody reads any more (EPIPE): the caller ends quietly.
   Result<bool> flush();
 
  private:
+  int fd_;
   std::string buffer_;
 };
 

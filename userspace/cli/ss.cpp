@@ -4,28 +4,18 @@
 
 #include <cerrno>
 #include <fstream>
-#include <memory>
 
 #include "cli/exit_code.h"
-#include "cli/table_text.h"
+#include "cli/ss_printers.h"
 #include "core/event_text.h"
-#include "core/ss/columns.h"
-#include "core/ss/json.h"
-#include "core/ss/layout.h"
-#include "core/ss/row_text.h"
 #include "core/ss/selection.h"
 #include "core/ss/summary.h"
+#include "source/destroyed.h"
 #include "source/dump.h"
 #include "source/namespaces.h"
 
 namespace socktrace::cli {
 namespace {
-
-constexpr size_t kWriteBytes = size_t{64} << 10;
-
-bool one_bit(uint64_t set) {
-  return (set & (set - 1)) == 0;
-}
 
 // The part of the selection that a dump does not know: tables are asked for only with their family, and those
 // whose sockets are always closed only when closed ones are wanted.
@@ -47,166 +37,6 @@ diag::TableSet tables_to_dump(const ss::Selection& selection) {
   return tables;
 }
 
-Result<const Field*> field_named(const std::string& name) {
-  if (const Field* field = find_field(name)) return field;
-  std::string known;
-  for (const Field& field : fields()) known += fmt::format(" {}", field.name);
-  return Error{fmt::format("ss: no field is called `{}`; there are{}", name, known), ErrorKind::usage};
-}
-
-// What to print, with the names of fields looked up.
-struct Plan {
-  ss::Options options;
-  std::vector<const Field*> columns;
-  std::vector<ss::SortedRows::Key> sort;
-  const Field* group = nullptr;
-  bool owners = false;
-
-  // Fields make the dump ask for what they need.
-  void need(const Field& field) {
-    if (field.needs == FieldNeeds::owners) owners = true;
-    if (field.needs == FieldNeeds::information) options.show.information = true;
-    if (field.needs == FieldNeeds::memory) options.show.memory = true;
-  }
-};
-
-Result<Plan> plan_for(const ss::Options& options) {
-  Plan plan{.options = options, .columns = {}, .sort = {}, .owners = options.show.processes};
-  for (const std::string& name : options.columns) {
-    Result<const Field*> field = field_named(name);
-    if (!field) return std::move(field.error());
-    plan.columns.push_back(*field);
-    plan.need(**field);
-  }
-  for (std::string name : options.sort) {
-    const bool descending = name.starts_with('-');
-    if (descending) name.erase(0, 1);
-    Result<const Field*> field = field_named(name);
-    if (!field) return std::move(field.error());
-    plan.sort.push_back({*field, descending});
-    plan.need(**field);
-  }
-  if (!options.group_by.empty()) {
-    Result<const Field*> field = field_named(options.group_by);
-    if (!field) return std::move(field.error());
-    plan.group = *field;
-    plan.need(**field);
-  }
-  return plan;
-}
-
-// One way of printing rows. False from either: nobody reads any more.
-class Printer {
- public:
-  virtual ~Printer() = default;
-  virtual bool add(const diag::Row& row) = 0;
-  virtual bool finish() = 0;
-};
-
-class TablePrinter final : public Printer {
- public:
-  TablePrinter(const ss::Options& options, const SsEdges& edges)
-      : show_(options.show),
-        names_(edges.names),
-        sees_every_process_(edges.sees_every_process),
-        recorded_(edges.recorded != nullptr),
-        layout_({.header = options.show.header,
-                 .netid = !one_bit(options.selection.tables),
-                 .state = !one_bit(options.selection.states),
-                 .queues = options.show.queues,
-                 .width = edges.width},
-                edges.write) {}
-  bool add(const diag::Row& row) override {
-    if (recorded_ || is_hidden(row.socket))
-      write_owned_row(line_, row, show_, names_);
-    else
-      ss::write_row(line_, row, show_, names_);
-    return layout_.add(line_);
-  }
-  bool finish() override { return layout_.finish(); }
-
- private:
-  const ss::Show& show_;
-  // As ss, an owner that nobody has is blank; one that we may not see is told.
-  [[nodiscard]] bool is_hidden(const Socket& socket) const {
-    return !sees_every_process_ && socket.owners.empty() && socket.no_owner == NoOwner::permission;
-  }
-
-  const ss::Names& names_;
-  bool sees_every_process_;
-  bool recorded_;
-  ss::Layout layout_;
-  ss::Line line_;
-};
-
-class JsonPrinter final : public Printer {
- public:
-  explicit JsonPrinter(const SsEdges& edges) : write_(edges.write) {}
-  bool add(const diag::Row& row) override {
-    ss::append_json(out_, row);
-    return out_.size() < kWriteBytes || finish();
-  }
-  bool finish() override {
-    const bool written = out_.empty() || write_(out_);
-    out_.clear();
-    return written;
-  }
-
- private:
-  const std::function<bool(std::string_view)>& write_;
-  std::string out_;
-};
-
-class ColumnPrinter final : public Printer {
- public:
-  ColumnPrinter(const Plan& plan, const SsEdges& edges)
-      : table_(plan.columns), header_(plan.options.show.header), write_(edges.write) {}
-  bool add(const diag::Row& row) override {
-    table_.add(row);
-    return true;
-  }
-  bool finish() override {
-    std::string out;
-    table_.render(out, header_);
-    return write_(out);
-  }
-
- private:
-  ss::ColumnTable table_;
-  bool header_;
-  const std::function<bool(std::string_view)>& write_;
-};
-
-class GroupPrinter final : public Printer {
- public:
-  GroupPrinter(const Plan& plan, const SsEdges& edges)
-      : table_(*plan.group), options_(plan.options), write_(edges.write) {}
-  bool add(const diag::Row& row) override {
-    table_.add(row);
-    return true;
-  }
-  bool finish() override {
-    std::string out;
-    if (options_.json)
-      table_.render_json(out);
-    else
-      table_.render(out, options_.show.header);
-    return write_(out);
-  }
-
- private:
-  ss::GroupTable table_;
-  const ss::Options& options_;
-  const std::function<bool(std::string_view)>& write_;
-};
-
-std::unique_ptr<Printer> printer_for(const Plan& plan, const SsEdges& edges) {
-  if (plan.group) return std::make_unique<GroupPrinter>(plan, edges);
-  if (plan.options.json) return std::make_unique<JsonPrinter>(edges);
-  if (!plan.columns.empty()) return std::make_unique<ColumnPrinter>(plan, edges);
-  return std::make_unique<TablePrinter>(plan.options, edges);
-}
-
 // One run over one or more network namespaces.
 class Run {
  public:
@@ -214,15 +44,8 @@ class Run {
       : plan_(plan), edges_(edges), printer_(printer_for(plan, edges)), sorted_(plan.sort) {}
 
   Result<void> dump_current_netns() {
-    const ss::Selection& selection = plan_.options.selection;
-    source::DumpRequest request;
-    request.tables = tables_to_dump(selection);
-    if (plan_.options.kill) request.tables &= diag::kInetTables;
-    request.states = selection.states;
-    request.inet = (selection.families & ss::bit(Family::inet)) != 0 && selection.preferred != Family::inet6;
-    request.inet6 = (selection.families & ss::bit(Family::inet6)) != 0 && selection.preferred != Family::inet;
-    request.detail = ss::detail(plan_.options.show);
-    request.bytecode = edges_.bytecode;
+    if (plan_.options.events) return follow();
+    const source::DumpRequest request = this->request();
     Result<source::DumpReport> report =
         source::dump_rows(request, [this](diag::Row&& row) { return take(std::move(row)); });
     if (!report) return std::move(report.error());
@@ -231,8 +54,8 @@ class Run {
     return {};
   }
 
-  Result<void> read_recorded() {
-    return edges_.recorded([this](diag::Row&& row) {
+  Result<void> read_rows() {
+    return edges_.rows([this](diag::Row&& row) {
       if (!ss::selects(plan_.options.selection, row)) return true;
       return take(std::move(row));
     });
@@ -253,8 +76,30 @@ class Run {
  private:
   [[nodiscard]] bool sorting() const { return !plan_.sort.empty(); }
 
+  [[nodiscard]] source::DumpRequest request() const {
+    const ss::Selection& selection = plan_.options.selection;
+    source::DumpRequest request;
+    request.tables = tables_to_dump(selection);
+    if (plan_.options.kill) request.tables &= diag::kInetTables;
+    if (!plan_.options.dump_file.empty()) request.tables &= diag::bit(diag::Table::tcp);
+    request.states = selection.states;
+    request.inet = (selection.families & ss::bit(Family::inet)) != 0 && selection.preferred != Family::inet6;
+    request.inet6 = (selection.families & ss::bit(Family::inet6)) != 0 && selection.preferred != Family::inet;
+    request.detail = ss::detail(plan_.options.show);
+    request.bytecode = edges_.bytecode;
+    return request;
+  }
+
+  // Until nobody reads any more, or a signal ends us.
+  Result<void> follow() {
+    printer_->finish();  // the headings
+    return source::follow_destroyed(
+        request(), [this](diag::Row&& row) { return take(std::move(row)) && printer_->finish(); },
+        [this] { edges_.message("sockets ended faster than they could be read: some are not shown"); });
+  }
+
   bool take(diag::Row&& row) {
-    const bool has_owners = edges_.recorded != nullptr;
+    const bool has_owners = edges_.rows_are_recorded;
     if (edges_.matches_owners && !has_owners) edges_.add_owners(row.socket);
     if (edges_.matches && !edges_.matches(row.socket)) return true;
     if (plan_.owners && !edges_.matches_owners && !has_owners) edges_.add_owners(row.socket);
@@ -321,13 +166,13 @@ Result<int> run_ss(const ss::Options& options, const SsEdges& edges) {
   }
   if (options.kill && !edges.matches)
     return Error{"ss: -K without a filter would close every connection: say which", ErrorKind::usage};
-  if (options.kill && edges.recorded)
-    return Error{"ss: -K closes sockets of this host, not of a log", ErrorKind::usage};
+  if (options.kill && edges.rows)
+    return Error{"ss: -K closes sockets of this host, not of a file", ErrorKind::usage};
   Run run(*plan, edges);
   const auto dump = [&](const source::NetworkNamespace&) { return run.dump_current_netns(); };
   Result<void> dumped;
-  if (edges.recorded) {
-    dumped = run.read_recorded();
+  if (edges.rows) {
+    dumped = run.read_rows();
   } else if (options.all_netns) {
     Result<size_t> closed = source::in_every_netns(dump);
     if (!closed)

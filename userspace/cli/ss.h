@@ -21,7 +21,8 @@ using RowSource = std::function<Result<void>(const std::function<bool(diag::Row&
 
 // What `socktrace ss` is plugged into.
 struct SsEdges {
-  RowSource recorded;                          // the sockets of a log, with their owners; absent: this host's
+  RowSource rows;                              // of a log or a dump file; absent: this host's
+  bool rows_are_recorded = false;              // they have their owners
   std::function<bool(const Socket&)> matches;  // the filter; absent: every socket
   bool matches_owners = false;                 // the filter asks for owners: they are added before it decides
   std::span<const std::byte> bytecode;         // the part of it that the kernel applies; may be empty

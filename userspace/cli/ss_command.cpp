@@ -1,7 +1,9 @@
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -21,6 +23,7 @@
 #include "core/filter/filter.h"
 #include "core/ss/selection.h"
 #include "enrich/processes.h"
+#include "source/diag_file.h"
 #include "source/find_owners.h"
 #include "sys/cgroupfs.h"
 #include "sys/mounts.h"
@@ -176,6 +179,20 @@ Result<RowSource> rows_of_past(const ss::Options& options, const SsEdges& edges,
   });
 }
 
+// Why the owners of what -E and --diag-file show are not known.
+void explain_missing_owners(const ss::Options& options, const SsEdges& edges) {
+  if (!options.show.processes) return;
+  if (options.events)
+    edges.message("the kernel does not say whose a socket was that ended; `sudo socktrace` does");
+  if (!options.diag_file.empty()) edges.message("not in a dump file, and not shown: processes");
+}
+
+bool selinux_is_enabled() {
+  const Result<std::vector<sys::Mount>> mounts = sys::read_mounts();
+  return mounts && std::any_of(mounts->begin(), mounts->end(),
+                               [](const sys::Mount& mount) { return mount.type == "selinuxfs"; });
+}
+
 }  // namespace
 
 Result<int> run_ss_command(const std::vector<std::string>& words) {
@@ -191,7 +208,16 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
   const MatchContext context = match_context();
   const std::optional<std::vector<std::byte>> bytecode = filter->bytecode(context);
 
-  Output output;
+  if (options.show.process_contexts && !selinux_is_enabled())
+    return Error{"ss: -Z and -z: SELinux is not enabled on this host", ErrorKind::unavailable};
+
+  sys::UniqueFd dump_file;
+  if (!options.dump_file.empty() && options.dump_file != "-") {
+    dump_file =
+        sys::UniqueFd(::open(options.dump_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!dump_file) return Error::system("ss: -D: open " + options.dump_file, errno);
+  }
+  Output output(dump_file ? dump_file.get() : STDOUT_FILENO);
   std::optional<Error> failure;
   LazyOwners owners(options.show.threads, filter->needs_owners());
   SsEdges edges;
@@ -199,7 +225,10 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
     edges.matches = [&](const Socket& socket) { return filter->matches(socket, context); };
   edges.matches_owners = filter->needs_owners();
   if (bytecode) edges.bytecode = *bytecode;
-  edges.add_owners = [&](Socket& socket) { owners.add_to(socket); };
+  const bool owners_are_gone = options.events || !options.diag_file.empty();
+  edges.add_owners = [&](Socket& socket) {
+    if (!owners_are_gone) owners.add_to(socket);
+  };
   edges.names = system_names();
   edges.write = [&](std::string_view text) {
     output.buffer() += text;
@@ -217,10 +246,16 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
   if (!options.from.empty()) {
     Result<RowSource> recorded = rows_of_past(options, edges, damaged);
     if (!recorded) return std::move(recorded.error());
-    edges.recorded = std::move(*recorded);
+    edges.rows = std::move(*recorded);
+    edges.rows_are_recorded = true;
   } else if (!options.at.empty()) {
     return Error{"ss: --at needs --from LOG: this host's sockets are those of now", ErrorKind::usage};
   }
+  if (!options.diag_file.empty())
+    edges.rows = [&](const std::function<bool(diag::Row &&)>& sink) {
+      return source::read_diag_file(options.diag_file, sink);
+    };
+  explain_missing_owners(options, edges);
   Result<int> code = run_ss(options, edges);
   if (code && failure) return std::move(*failure);
   return code && damaged ? Result<int>(kDamaged) : std::move(code);

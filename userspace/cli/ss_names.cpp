@@ -3,6 +3,7 @@
 #include <net/if.h>
 #include <netdb.h>
 #include <sys/socket.h>
+#include <sys/xattr.h>
 
 #include <cstring>
 #include <fstream>
@@ -11,6 +12,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "probe/map_value.h"
 #include "sys/cgroupfs.h"
 #include "sys/mounts.h"
 
@@ -107,6 +109,19 @@ ss::Names system_names() {
     }
     return cache->cgroups->path(id);
   };
+  names.process_context = [](uint32_t pid) -> std::string {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/attr/current");
+    std::string context(std::istreambuf_iterator<char>(file), {});
+    while (!context.empty() && (context.back() == '\0' || context.back() == '\n')) context.pop_back();
+    return context;
+  };
+  names.socket_context = [](uint32_t pid, int fd) -> std::string {
+    char context[512];
+    const std::string path = "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(fd);
+    const ssize_t length = getxattr(path.c_str(), "security.selinux", context, sizeof context);
+    return length > 0 ? std::string(context, strnlen(context, static_cast<size_t>(length))) : std::string();
+  };
+  names.map_value = probe::map_value_text;
   return names;
 }
 

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 #include <getopt.h>
 
+#include <charconv>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <optional>
 
 #include "core/fields.h"
 #include "core/ss/selection.h"
+#include "source/destroyed.h"
 
 namespace socktrace::cli {
 namespace {
@@ -29,6 +32,9 @@ enum LongOnly : int {
   kAllNetns,
   kFrom,
   kAt,
+  kBpfMaps,
+  kBpfMapId,
+  kDiagFile,
 };
 
 // One row per option: parsing and --help come from here.
@@ -74,6 +80,10 @@ constexpr OptionRow kOptions[] = {
     {kTos, "tos", nullptr, "type of service, traffic class, class id"},
     {kCgroup, "cgroup", nullptr, "the cgroup"},
     {kInetSockopt, "inet-sockopt", nullptr, "options set on inet sockets"},
+    {kBpfMaps, "bpf-maps", nullptr, "what BPF programs keep with inet sockets (root)"},
+    {kBpfMapId, "bpf-map-id", "ID", "the same, of this map only; may be repeated"},
+    {'Z', "context", nullptr, "SELinux contexts of the processes"},
+    {'z', "contexts", nullptr, "SELinux contexts of the processes and of their sockets"},
     {kTipcInfo, "tipcinfo", nullptr, "details of TIPC sockets"},
     {'s', "summary", nullptr, "numbers of sockets by protocol"},
     {'H', "no-header", nullptr, "no headings"},
@@ -83,16 +93,15 @@ constexpr OptionRow kOptions[] = {
     {kAllNetns, "all-netns", nullptr, "in every network namespace"},
     {kFrom, "from", "LOG", "the sockets of an event log (file, directory, -) instead of this host's"},
     {kAt, "at", "TIME", "with --from: as they were at 03:12:07, '2026-09-20 03:12', -15m …; else the end"},
+    {'E', "events", nullptr, "TCP and UDP sockets as they end"},
+    {'D', "diag", "FILE", "write the kernel's answers about TCP to a file (- for standard output)"},
+    {kDiagFile, "diag-file", "FILE", "the sockets of such a file instead of this host's"},
     {'F', "filter", "FILE", "more of the filter, from a file or - for standard input"},
     {'j', "json", nullptr, "a JSON object for each socket"},
     {kColumns, "columns", "KEYS", "these fields, separated by commas"},
     {kSort, "sort", "KEYS", "order by these fields; - in front of one reverses it"},
     {kGroupBy, "group-by", "KEY", "number of sockets for each value of a field"},
-    {'D', "diag", "FILE", nullptr},
-    {'E', "events", nullptr, nullptr},
     {'K', "kill", nullptr, "close the TCP and UDP sockets that a filter chooses, and print them (root)"},
-    {'Z', "context", nullptr, nullptr},
-    {'z', "contexts", nullptr, nullptr},
 };
 
 Error usage(std::string message) {
@@ -189,6 +198,24 @@ class Parser {
       case kTipcInfo:
         show.tipc = true;
         break;
+      case 'Z':
+        show.process_contexts = show.processes = true;
+        break;
+      case 'z':
+        show.process_contexts = show.socket_contexts = show.processes = true;
+        break;
+      case kBpfMaps:
+        show.bpf_maps = true;
+        break;
+      case kBpfMapId: {
+        uint32_t id = 0;
+        const char* end = argument + std::strlen(argument);
+        if (std::from_chars(argument, end, id).ptr != end || id == 0)
+          return usage(fmt::format("`{}` is no number of a BPF map (bpftool map)", argument));
+        show.bpf_maps = true;
+        show.bpf_map_ids.push_back(id);
+        break;
+      }
       case 'H':
         show.header = false;
         break;
@@ -221,7 +248,7 @@ class Parser {
       options.filter.insert(options.filter.end(), more->begin(), more->end());
     }
     options.selection = selection.finish();
-    return {};
+    return check();
   }
 
   SsCommand command;
@@ -229,6 +256,29 @@ class Parser {
   std::optional<std::string> filter_file;
 
  private:
+  // Options that exclude each other.
+  Result<void> check() {
+    ss::Options& options = command.options;
+    if (options.events) {
+      if (selection.names_states())
+        return usage("-E shows sockets as they end, whatever state they were in: name none");
+      if (options.kill || options.all_netns || !options.from.empty() || !options.dump_file.empty() ||
+          !options.diag_file.empty() || !options.sort.empty() || !options.group_by.empty())
+        return usage(
+            "-E goes on and on: not with -K, -D, --sort, --group-by, --all-netns, --from or --diag-file");
+      if (!(options.selection.tables & source::kToldTables))
+        return usage("-E: the kernel tells the ends of TCP and UDP sockets only");
+      options.selection.states = ss::kAllStates;
+    }
+    if (!options.dump_file.empty() && !(options.selection.tables & diag::bit(Table::tcp)))
+      return usage("-D writes TCP sockets, and none are selected");
+    if (!options.dump_file.empty() && (options.json || options.kill || !options.from.empty()))
+      return usage("-D writes what the kernel says now: not with --json, -K or --from");
+    if (!options.diag_file.empty() && (!options.from.empty() || options.all_netns || !options.netns.empty()))
+      return usage("--diag-file is read instead of this host: not with --from, -N or --all-netns");
+    return {};
+  }
+
   Result<void> apply_selection(int code, const char* argument) {
     switch (code) {
       case 't':
@@ -320,14 +370,16 @@ class Parser {
         options.at = argument;
         break;
       case 'E':
-        return usage("-E is not here: plain `socktrace` shows events as they happen");
+        options.events = true;
+        break;
       case 'K':
         options.kill = true;
         break;
       case 'D':
-        return usage("-D is not here: use --json");
+        options.dump_file = argument;
+        break;
       default:
-        return usage("SELinux contexts are not shown");
+        options.diag_file = argument;
     }
     return {};
   }

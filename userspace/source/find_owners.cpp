@@ -6,6 +6,8 @@
 #include <string>
 
 #include "probe/open_sockets.h"
+#include "sys/mounts.h"
+#include "sys/privileges.h"
 
 namespace socktrace::source {
 namespace {
@@ -27,15 +29,25 @@ bool has_many_descriptors(const sys::Procfs& procfs) {
   return descriptors == 0 || descriptors > kManyDescriptors;
 }
 
+// Processes that /proc does not even list count as one that may not be read.
+Result<OwnerMap> scan(const sys::Procfs& procfs) {
+  Result<OwnerMap> owners = scan_owners(procfs);
+  const Result<std::vector<sys::Mount>> mounts = sys::read_mounts();
+  const Result<sys::Privileges> privileges = sys::current_privileges();
+  if (owners && mounts && sys::hides_processes(*mounts) && !(privileges && privileges->sys_ptrace))
+    owners->add_unreadable_process();
+  return owners;
+}
+
 }  // namespace
 
 Result<OwnerMap> find_owners(const sys::Procfs& procfs) {
-  return has_many_descriptors(procfs) ? find_owners_and_options(procfs) : scan_owners(procfs);
+  return has_many_descriptors(procfs) ? find_owners_and_options(procfs) : scan(procfs);
 }
 
 Result<OwnerMap> find_owners_and_options(const sys::Procfs& procfs) {
   Result<OwnerMap> owners = owners_from([](const auto& visit) { return probe::for_each_open_socket(visit); });
-  return owners ? std::move(owners) : scan_owners(procfs);
+  return owners ? std::move(owners) : scan(procfs);
 }
 
 }  // namespace socktrace::source

@@ -79,17 +79,18 @@ Result<int> error_code(std::span<const std::byte> payload) {
   return -code;
 }
 
-Error kernel_error(int code, const nlmsghdr& header, std::span<const std::byte> payload) {
+Error kernel_error(int code, const NetlinkMessage& message) {
+  const std::span<const std::byte> payload = message.payload;
   Error error = Error::system("sock_diag", code, code == EPERM ? ErrorKind::privilege : ErrorKind::general);
-  if (header.nlmsg_flags & NLM_F_ACK_TLVS) {
+  if (message.flags & NLM_F_ACK_TLVS) {
     size_t offset = sizeof code;
-    if (header.nlmsg_type == NLMSG_ERROR && !(header.nlmsg_flags & NLM_F_CAPPED)) {
+    if (message.type == NLMSG_ERROR && !(message.flags & NLM_F_CAPPED)) {
       nlmsghdr echoed{};  // struct nlmsgerr: the failed request follows the code
       if (payload.size() >= offset + sizeof echoed) {
         std::memcpy(&echoed, payload.data() + offset, sizeof echoed);
         offset += NLMSG_ALIGN(std::max<size_t>(echoed.nlmsg_len, sizeof echoed));
       }
-    } else if (header.nlmsg_type == NLMSG_ERROR) {
+    } else if (message.type == NLMSG_ERROR) {
       offset += sizeof(nlmsghdr);
     }
     if (offset < payload.size()) error.message += explanation(payload.subspan(offset));
@@ -97,27 +98,25 @@ Error kernel_error(int code, const nlmsghdr& header, std::span<const std::byte> 
   return error;
 }
 
-// Takes the next message off `datagram`.
-struct Message {
-  nlmsghdr header{};
-  std::span<const std::byte> payload;
-};
+}  // namespace
 
-Result<Message> take_message(std::span<const std::byte>& datagram) {
-  Message message;
-  if (datagram.size() < sizeof message.header) return damaged("cut off in a message header");
-  std::memcpy(&message.header, datagram.data(), sizeof message.header);
-  const size_t length = message.header.nlmsg_len;
-  if (length < sizeof message.header) return damaged("a message shorter than its header");
-  if (length > datagram.size()) return damaged("a message longer than its datagram");
-  message.payload = datagram.subspan(sizeof message.header, length - sizeof message.header);
-  datagram = datagram.subspan(std::min<size_t>(NLMSG_ALIGN(length), datagram.size()));
+Result<NetlinkMessage> take_message(std::span<const std::byte>& bytes) {
+  nlmsghdr header{};
+  if (bytes.size() < sizeof header) return damaged("cut off in a message header");
+  std::memcpy(&header, bytes.data(), sizeof header);
+  const size_t length = header.nlmsg_len;
+  if (length < sizeof header) return damaged("a message shorter than its header");
+  if (length > bytes.size()) return damaged("a message longer than its datagram");
+  NetlinkMessage message{.type = header.nlmsg_type,
+                         .flags = header.nlmsg_flags,
+                         .sequence = header.nlmsg_seq,
+                         .port_id = header.nlmsg_pid,
+                         .payload = bytes.subspan(sizeof header, length - sizeof header)};
+  bytes = bytes.subspan(std::min<size_t>(NLMSG_ALIGN(length), bytes.size()));
   return message;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<NetlinkTransport>> open_sock_diag() {
+Result<std::unique_ptr<NetlinkTransport>> open_sock_diag(uint32_t groups) {
   mnl_socket* socket = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
   if (!socket) return Error::system("open a sock_diag socket", errno);
   auto transport = std::make_unique<SockDiag>(socket);
@@ -125,9 +124,9 @@ Result<std::unique_ptr<NetlinkTransport>> open_sock_diag() {
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kSocketBuffer, sizeof kSocketBuffer);
   setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);  // 4.12; without it errors lack their text
-  if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kDeadline, sizeof kDeadline) != 0)
+  if (groups == 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kDeadline, sizeof kDeadline) != 0)
     return Error::system("set the deadline of a sock_diag socket", errno);
-  if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) != 0)
+  if (mnl_socket_bind(socket, groups, MNL_SOCKET_AUTOPID) != 0)
     return Error::system("bind a sock_diag socket", errno);
   return std::unique_ptr<NetlinkTransport>(std::move(transport));
 }
@@ -175,26 +174,36 @@ Result<DumpEnd> Netlink::dump(uint16_t type, std::span<const std::byte> payload,
     if (!datagram) return std::move(datagram.error());
     bool ours = false;
     while (!datagram->empty()) {
-      Result<Message> message = take_message(*datagram);
+      Result<NetlinkMessage> message = take_message(*datagram);
       if (!message) return std::move(message.error());
-      const nlmsghdr& header = message->header;
-      if (header.nlmsg_seq != sequence_ || header.nlmsg_pid != transport_->port_id()) continue;
+      if (message->sequence != sequence_ || message->port_id != transport_->port_id()) continue;
       ours = true;
-      if (header.nlmsg_flags & NLM_F_DUMP_INTR) interrupted = true;
-      if (header.nlmsg_type == NLMSG_NOOP) continue;
-      if (header.nlmsg_type == NLMSG_OVERRUN) return damaged("messages were lost");
-      if (header.nlmsg_type == NLMSG_DONE || header.nlmsg_type == NLMSG_ERROR) {
+      if (message->flags & NLM_F_DUMP_INTR) interrupted = true;
+      if (message->type == NLMSG_NOOP) continue;
+      if (message->type == NLMSG_OVERRUN) return damaged("messages were lost");
+      if (message->type == NLMSG_DONE || message->type == NLMSG_ERROR) {
         Result<int> code = error_code(message->payload);
         if (!code) return std::move(code.error());
-        if (*code != 0) return kernel_error(*code, header, message->payload);
-        if (header.nlmsg_type == NLMSG_ERROR) return damaged("acknowledged, not dumped");
+        if (*code != 0) return kernel_error(*code, *message);
+        if (message->type == NLMSG_ERROR) return damaged("acknowledged, not dumped");
         return interrupted ? DumpEnd::interrupted : DumpEnd::complete;
       }
-      if (!sink(header.nlmsg_type, message->payload)) return DumpEnd::stopped;
+      if (!sink(message->type, message->payload)) return DumpEnd::stopped;
     }
     strays = ours ? 0 : strays + 1;
   }
   return damaged("only messages of other requests");
+}
+
+Result<void> Netlink::next(const Sink& sink) {
+  Result<std::span<const std::byte>> datagram = receive();
+  if (!datagram) return std::move(datagram.error());
+  while (!datagram->empty()) {
+    Result<NetlinkMessage> message = take_message(*datagram);
+    if (!message) return std::move(message.error());
+    if (!sink(message->type, message->payload)) break;
+  }
+  return {};
 }
 
 Result<std::optional<std::vector<std::byte>>> Netlink::get(uint16_t type,
@@ -218,18 +227,17 @@ Result<std::optional<std::vector<std::byte>>> Netlink::answer(bool acknowledgeme
     Result<std::span<const std::byte>> datagram = receive();
     if (!datagram) return std::move(datagram.error());
     while (!datagram->empty()) {
-      Result<Message> message = take_message(*datagram);
+      Result<NetlinkMessage> message = take_message(*datagram);
       if (!message) return std::move(message.error());
-      const nlmsghdr& header = message->header;
-      if (header.nlmsg_seq != sequence_ || header.nlmsg_pid != transport_->port_id()) continue;
-      if (header.nlmsg_type == NLMSG_NOOP) continue;
-      if (header.nlmsg_type == NLMSG_OVERRUN) return damaged("messages were lost");
-      if (header.nlmsg_type == NLMSG_DONE || header.nlmsg_type == NLMSG_ERROR) {
+      if (message->sequence != sequence_ || message->port_id != transport_->port_id()) continue;
+      if (message->type == NLMSG_NOOP) continue;
+      if (message->type == NLMSG_OVERRUN) return damaged("messages were lost");
+      if (message->type == NLMSG_DONE || message->type == NLMSG_ERROR) {
         Result<int> code = error_code(message->payload);
         if (!code) return std::move(code.error());
         if (*code == 0 && acknowledgement_wanted) return std::optional<std::vector<std::byte>>();
         if (*code == 0) return damaged("acknowledged, not answered");
-        return kernel_error(*code, header, message->payload);
+        return kernel_error(*code, *message);
       }
       return std::optional(std::vector<std::byte>(message->payload.begin(), message->payload.end()));
     }

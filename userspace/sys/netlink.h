@@ -19,6 +19,18 @@ struct NetlinkDatagram {
   bool truncated = false;       // MSG_TRUNC: the buffer was too small
 };
 
+// One message, borrowed from the bytes it stands in.
+struct NetlinkMessage {
+  uint16_t type = 0;
+  uint16_t flags = 0;  // NLM_F_*
+  uint32_t sequence = 0;
+  uint32_t port_id = 0;
+  std::span<const std::byte> payload;
+};
+
+// Takes the first message off `bytes`, and the padding after it. Damaged when they end before it does.
+Result<NetlinkMessage> take_message(std::span<const std::byte>& bytes);
+
 // The edge to the kernel; tests put a script of malformed answers in its place.
 class NetlinkTransport {
  public:
@@ -29,8 +41,9 @@ class NetlinkTransport {
   virtual uint32_t port_id() const = 0;
 };
 
-// A NETLINK_SOCK_DIAG socket in the current network namespace, with a receive deadline of two seconds.
-Result<std::unique_ptr<NetlinkTransport>> open_sock_diag();
+// A NETLINK_SOCK_DIAG socket in the current network namespace, with a receive deadline of two seconds. `groups`: bit n for
+// multicast group n + 1 (SKNLGRP_*); with any, receiving waits as long as it takes.
+Result<std::unique_ptr<NetlinkTransport>> open_sock_diag(uint32_t groups = 0);
 
 enum class DumpEnd {
   complete,
@@ -56,6 +69,10 @@ class Netlink {
   // The answer to a request for one object; nothing when the kernel says ENOENT (no such socket) or ESTALE
   // (another one by now: the cookie differs).
   Result<std::optional<std::vector<std::byte>>> get(uint16_t type, std::span<const std::byte> payload);
+
+  // Waits for one datagram sent to a multicast group. Error::code ENOBUFS: some did not fit into the socket's buffer and
+  // are lost; the next call goes on.
+  Result<void> next(const Sink& sink);
 
   // A request that asks for something to be done. The kernel's refusal has its errno in Error::code.
   Result<void> act(uint16_t type, std::span<const std::byte> payload);

@@ -60,6 +60,7 @@ std::vector<std::byte> inet_request(const Query& query) {
   std::vector<std::byte> message = bytes(request);
   if (!query.bytecode.empty()) append(message, INET_DIAG_REQ_BYTECODE, query.bytecode);
   if (protocol(query.table) > UINT8_MAX) append_protocol(message, protocol(query.table));
+  if (query.detail.storages) append(message, INET_DIAG_REQ_SK_BPF_STORAGES | NLA_F_NESTED, {});
   return message;
 }
 

@@ -16,6 +16,7 @@ struct Detail {
   bool information = false;  // tcp_info and its kin, congestion control, MD5 keys, ULP
   bool tos = false;          // TOS, TCLASS, CLASS_ID
   bool files = false;        // unix: inode and device of the path, inodes of pending connections
+  bool storages = false;     // values that BPF programs keep with inet sockets (5.6; CAP_BPF)
 };
 
 // One table of one family, as sock_diag is asked for it.

@@ -118,10 +118,11 @@ void append_inet_rest(std::string& out, const Row& row, const Show& show, const 
   if (show.tos) append_tos(out, row.attributes);
   if (show.cgroup) append_cgroup(out, row.socket, names);
   if (show.socket_options) append_socket_options(out, row.attributes, show);
-  if (!show.memory && (!show.information || row.table == Table::udp || row.table == Table::udplite)) return;
-  out += show.one_line ? "" : "\n\t";
+  const bool information = show.information && row.table != Table::udp && row.table != Table::udplite;
+  if (show.memory || information) out += show.one_line ? "" : "\n\t";
   if (show.memory) append_inet_memory(out, row.attributes);
-  if (show.information) append_information(out, row, show);
+  if (information) append_information(out, row, show);
+  if (show.bpf_maps) append_storages(out, row, show, names);
 }
 
 }  // namespace socktrace::ss

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,8 +18,11 @@ struct Names {
   std::function<std::string_view(uint8_t protocol)> ip_protocol;
   std::function<std::string_view(uint32_t ifindex)> interface;
   std::function<std::string_view(Family, const AddressBytes&)> host;
-  std::function<std::string(uint32_t pid)> process;  // comm; raw bytes
-  std::function<std::string(uint64_t id)> cgroup;    // path below the cgroup2 mount; raw bytes
+  std::function<std::string(uint32_t pid)> process;                 // comm; raw bytes
+  std::function<std::string(uint64_t id)> cgroup;                   // path below the cgroup2 mount; raw bytes
+  std::function<std::string(uint32_t pid)> process_context;         // of SELinux; raw bytes
+  std::function<std::string(uint32_t pid, int fd)> socket_context;  // of SELinux; raw bytes
+  std::function<std::string(uint32_t map, std::span<const std::byte>)> map_value;  // of a BPF map
 };
 
 // Names of kernel constants. Empty when there is none.

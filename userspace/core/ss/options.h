@@ -28,20 +28,24 @@ struct Selection {
 struct Show {
   bool header = true;
   bool queues = true;
-  bool numeric = false;         // -n
-  bool resolve = false;         // -r
-  bool one_line = false;        // -O
-  bool timer = false;           // -o
-  bool extended = false;        // -e
-  bool memory = false;          // -m
-  bool information = false;     // -i
-  bool processes = false;       // -p
-  bool threads = false;         // -T
-  bool packet_filter = false;   // -b
-  bool tos = false;             // --tos
-  bool cgroup = false;          // --cgroup
-  bool socket_options = false;  // --inet-sockopt
-  bool tipc = false;            // --tipcinfo
+  bool numeric = false;                    // -n
+  bool resolve = false;                    // -r
+  bool one_line = false;                   // -O
+  bool timer = false;                      // -o
+  bool extended = false;                   // -e
+  bool memory = false;                     // -m
+  bool information = false;                // -i
+  bool processes = false;                  // -p
+  bool threads = false;                    // -T
+  bool packet_filter = false;              // -b
+  bool tos = false;                        // --tos
+  bool cgroup = false;                     // --cgroup
+  bool socket_options = false;             // --inet-sockopt
+  bool tipc = false;                       // --tipcinfo
+  bool process_contexts = false;           // -Z
+  bool socket_contexts = false;            // -z
+  bool bpf_maps = false;                   // --bpf-maps
+  std::vector<uint32_t> bpf_map_ids = {};  // --bpf-map-id: only these; empty: all
 };
 
 // Everything the command line of `socktrace ss` can say.
@@ -52,6 +56,9 @@ struct Options {
   std::string netns;                // -N; empty: the current one
   bool summary = false;             // -s
   bool summary_only = false;        // -s and nothing selected: no table after it
+  std::string dump_file;  // -D: where the kernel's answers go instead of a table; "-": standard output
+  bool events = false;    // -E: sockets as they end
+  std::string diag_file;  // --diag-file: rows from such a dump instead of this host; "-": standard input
   // Beyond ss.
   bool json = false;                 // one JSON object per socket
   std::vector<std::string> columns;  // keys of the field table, in order
@@ -65,7 +72,11 @@ struct Options {
 
 // What the dump has to ask the kernel for.
 inline diag::Detail detail(const Show& show) {
-  return {.memory = show.memory, .information = show.information, .tos = show.tos, .files = show.extended};
+  return {.memory = show.memory,
+          .information = show.information,
+          .tos = show.tos,
+          .files = show.extended,
+          .storages = show.bpf_maps};
 }
 
 }  // namespace socktrace::ss

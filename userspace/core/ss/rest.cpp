@@ -24,7 +24,15 @@ void add(std::string& out, fmt::format_string<Arguments...> format, Arguments&&.
   fmt::format_to(std::back_inserter(out), format, std::forward<Arguments>(arguments)...);
 }
 
-void append_user(std::string& out, const Owner& owner, const Show& show) {
+void append_context(std::string& out, const char* key, const std::string& context) {
+  out += key;
+  if (context.empty())
+    out += "unavailable";
+  else
+    append_escaped(out, context);
+}
+
+void append_user(std::string& out, const Owner& owner, const Show& show, const Names& names) {
   out += "(\"";
   append_escaped(out, owner.process->name);
   out += "\",pid=";
@@ -33,8 +41,11 @@ void append_user(std::string& out, const Owner& owner, const Show& show) {
     out += ",tid=";
     append_number(out, owner.tid ? owner.tid : owner.process->pid);
   }
+  if (show.process_contexts) append_context(out, ",proc_ctx=", names.process_context(owner.process->pid));
   out += ",fd=";
   append_number(out, owner.fd);
+  if (show.socket_contexts)
+    append_context(out, ",sock_ctx=", names.socket_context(owner.process->pid, owner.fd));
   out += ')';
 }
 
@@ -86,11 +97,11 @@ void append_tipc_rest(std::string& out, const Row& row, const Show& show) {
 }  // namespace
 
 // The order of ss: highest pid first, of one process the highest thread, of that the highest descriptor.
-void append_users(std::string& out, const Socket& socket, const Show& show) {
+void append_users(std::string& out, const Socket& socket, const Show& show, const Names& names) {
   if (socket.owners.empty()) return;
   out += " users:(";
   if (socket.owners.size() == 1) {
-    append_user(out, socket.owners[0], show);
+    append_user(out, socket.owners[0], show, names);
     out += ')';
     return;
   }
@@ -102,7 +113,7 @@ void append_users(std::string& out, const Socket& socket, const Show& show) {
   });
   for (size_t i = 0; i < owners.size(); ++i) {
     if (i) out += ',';
-    append_user(out, *owners[i], show);
+    append_user(out, *owners[i], show, names);
   }
   out += ')';
 }
@@ -129,7 +140,7 @@ void append_arrows(std::string& out, uint8_t shutdown) {
 
 void append_rest(std::string& out, const Row& row, const Show& show, const Names& names) {
   // A netlink socket has its process in the port column.
-  if (show.processes && row.table != diag::Table::netlink) append_users(out, row.socket, show);
+  if (show.processes && row.table != diag::Table::netlink) append_users(out, row.socket, show, names);
   switch (row.socket.family) {
     case Family::unix:
       return append_unix_rest(out, row, show);

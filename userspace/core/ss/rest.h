@@ -12,11 +12,12 @@ namespace socktrace::ss {
 void append_rest(std::string& out, const diag::Row& row, const Show& show, const Names& names);
 
 // Pieces of it, shared by the families.
-void append_users(std::string& out, const Socket& socket, const Show& show);
+void append_users(std::string& out, const Socket& socket, const Show& show, const Names& names);
 void append_memory(std::string& out, std::span<const std::byte> meminfo);  // SK_MEMINFO array: " skmem:(…)"
 void append_arrows(std::string& out, uint8_t shutdown);                    // " <->"
 // The -e, -m, -b text of a family; `names` for cgroups and interfaces.
 void append_inet_rest(std::string& out, const diag::Row& row, const Show& show, const Names& names);
+void append_storages(std::string& out, const diag::Row& row, const Show& show, const Names& names);
 void append_packet_rest(std::string& out, const diag::Row& row, const Show& show);
 void append_xdp_rest(std::string& out, const diag::Row& row, const Show& show);
 

@@ -28,6 +28,7 @@ class SelectionBuilder {
   bool add_state_word(std::string_view name, bool exclude);
 
   [[nodiscard]] bool is_default() const { return default_; }  // nothing was chosen
+  [[nodiscard]] bool names_states() const { return saw_state_word_; }
   // Tables imply families and states, families imply tables; nothing chosen means everything.
   [[nodiscard]] Selection finish() const;
 
@@ -42,7 +43,7 @@ class SelectionBuilder {
 // Whether a row is of the selected tables, families and states; a dump asks the kernel for these only.
 bool selects(const Selection& selection, const diag::Row& row);
 
-// A filter that names a family ("src unix:*") selects it in place of the others, and adds its default states.
+// A filter that names a family ("src unix:*") selects it in place of the others, and its default states where none were chosen.
 void select_family(Selection& selection, Family family);
 
 // A state or an alias (all, connected, synchronized, bucket, big), in any case; nothing for an unknown one.

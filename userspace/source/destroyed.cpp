@@ -1,0 +1,65 @@
+#include "source/destroyed.h"
+
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+
+#include <cerrno>
+
+#include "sys/netlink.h"
+
+namespace socktrace::source {
+namespace {
+
+constexpr uint32_t group(sknetlink_groups number) {
+  return uint32_t{1} << (number - 1);
+}
+
+uint32_t groups_of(const DumpRequest& request) {
+  const bool tcp = request.tables & bit(diag::Table::tcp);
+  const bool udp = request.tables & bit(diag::Table::udp);
+  uint32_t groups = 0;
+  if (tcp && request.inet) groups |= group(SKNLGRP_INET_TCP_DESTROY);
+  if (udp && request.inet) groups |= group(SKNLGRP_INET_UDP_DESTROY);
+  if (tcp && request.inet6) groups |= group(SKNLGRP_INET6_TCP_DESTROY);
+  if (udp && request.inet6) groups |= group(SKNLGRP_INET6_UDP_DESTROY);
+  return groups;
+}
+
+// Only an attribute says which table the socket was in.
+Result<diag::Row> parse_destroyed(std::span<const std::byte> message) {
+  Result<diag::Row> row = diag::parse_row(diag::Table::tcp, message);
+  if (!row) return row;
+  const std::optional<uint8_t> protocol = row->attributes.value<uint8_t>(INET_DIAG_PROTOCOL);
+  return protocol == IPPROTO_UDP ? diag::parse_row(diag::Table::udp, message) : std::move(row);
+}
+
+}  // namespace
+
+Result<void> follow_destroyed(const DumpRequest& request, const RowSink& sink,
+                              const std::function<void()>& lost) {
+  Result<std::unique_ptr<sys::NetlinkTransport>> transport = sys::open_sock_diag(groups_of(request));
+  if (!transport) return std::move(transport.error());
+  sys::Netlink netlink(std::move(*transport));
+  std::optional<Error> failure;
+  bool wanted = true;
+  while (wanted && !failure) {
+    const Result<void> read = netlink.next([&](uint16_t type, std::span<const std::byte> message) {
+      if (type != SOCK_DIAG_BY_FAMILY) return true;
+      Result<diag::Row> row = parse_destroyed(message);
+      if (!row)
+        failure = std::move(row.error());
+      else
+        wanted = sink(std::move(*row));
+      return wanted && !failure;
+    });
+    if (!read && read.error().code == ENOBUFS)
+      lost();
+    else if (!read)
+      return read;
+  }
+  if (failure) return std::move(*failure);
+  return {};
+}
+
+}  // namespace socktrace::source
