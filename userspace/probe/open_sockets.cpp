@@ -11,6 +11,7 @@
 
 #include "probe/libbpf_log.h"
 #include "probe/loader.h"
+#include "sys/parallel.h"
 #include "sys/unique_fd.h"
 
 namespace socktrace::probe {
@@ -20,11 +21,11 @@ struct LinkDeleter {
   void operator()(bpf_link* link) const { bpf_link__destroy(link); }
 };
 
-}  // namespace
+using Link = std::unique_ptr<bpf_link, LinkDeleter>;
 
-Result<void> for_each_open_socket(const OpenSocketVisitor& visit) {
-  const LibbpfLog log;
-  const Skeleton skeleton(socktrace_bpf__open());
+// The iterator alone, loaded.
+Result<Skeleton> load_iterator() {
+  Skeleton skeleton(socktrace_bpf__open());
   if (!skeleton) return Error::system("open BPF programs", errno, ErrorKind::unavailable);
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton->obj)
@@ -35,10 +36,51 @@ Result<void> for_each_open_socket(const OpenSocketVisitor& visit) {
   if (const int result = socktrace_bpf__load(skeleton.get()); result != 0)
     return Error::system("load the socket iterator", -result,
                          result == -EPERM ? ErrorKind::privilege : ErrorKind::unavailable);
-  const std::unique_ptr<bpf_link, LinkDeleter> iterator(
-      bpf_program__attach_iter(skeleton->progs.st_open_sockets, nullptr));
+  return skeleton;
+}
+
+// What one process has open. False when the kernel did not keep to that process.
+Result<bool> read_process(const bpf_program* program, uint32_t pid, std::vector<st_open_socket>& out) {
+  bpf_iter_link_info process{};
+  process.task.pid = pid;
+  LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &process, .link_info_len = sizeof process);
+  const Link iterator(bpf_program__attach_iter(program, &options));
+  if (!iterator && errno == ESRCH) return true;  // it has ended
+  if (!iterator) return false;
+  bool others = false;
+  const Result<void> read = read_open_sockets(iterator.get(), [&](const st_open_socket& socket) {
+    others |= socket.pid != pid;
+    out.push_back(socket);
+  });
+  if (!read) return read.error();
+  return !others;
+}
+
+}  // namespace
+
+Result<void> for_each_open_socket(const OpenSocketVisitor& visit) {
+  const LibbpfLog log;
+  const Result<Skeleton> skeleton = load_iterator();
+  if (!skeleton) return skeleton.error();
+  const Link iterator(bpf_program__attach_iter((*skeleton)->progs.st_open_sockets, nullptr));
   if (!iterator) return Error::system("attach the socket iterator", errno, ErrorKind::unavailable);
   return read_open_sockets(iterator.get(), visit);
+}
+
+Result<bool> for_each_open_socket_of(std::span<const uint32_t> pids, const OpenSocketVisitor& visit) {
+  const LibbpfLog log;
+  const Result<Skeleton> skeleton = load_iterator();
+  if (!skeleton) return skeleton.error();
+  std::vector<std::vector<st_open_socket>> found(pids.size());
+  std::vector<Result<bool>> outcome(pids.size(), true);
+  sys::in_parallel(pids.size(), 0, [&](size_t i) {
+    outcome[i] = read_process((*skeleton)->progs.st_open_sockets, pids[i], found[i]);
+  });
+  for (const Result<bool>& one : outcome)
+    if (!one || !*one) return one;
+  for (const std::vector<st_open_socket>& sockets : found)
+    for (const st_open_socket& socket : sockets) visit(socket);
+  return true;
 }
 
 Result<void> read_open_sockets(const bpf_link* iterator, const OpenSocketVisitor& visit) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <span>
 
 #include "bpf/abi.h"
 #include "core/result.h"
@@ -15,6 +17,11 @@ using OpenSocketVisitor = std::function<void(const st_open_socket&)>;
 // the iterator alone: for who wants the owners of sockets once and traces nothing. Costs some 30 ms to begin
 // with, then far less per descriptor than reading the links in /proc. Errors: privilege, unavailable.
 Result<void> for_each_open_socket(const OpenSocketVisitor& visit);
+
+// The same for these processes alone, several at a time; ordered by process as given, then by descriptor. False, and
+// nothing was visited, when this kernel's iterators cannot be bound to a process (before 6.1), or these are not
+// its numbers for them (another pid namespace).
+Result<bool> for_each_open_socket_of(std::span<const uint32_t> pids, const OpenSocketVisitor& visit);
 
 // The same through an iterator that is attached already.
 Result<void> read_open_sockets(const bpf_link* iterator, const OpenSocketVisitor& visit);

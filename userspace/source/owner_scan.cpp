@@ -1,14 +1,11 @@
 #include "source/owners.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
-#include <functional>
 #include <optional>
-#include <system_error>
-#include <thread>
 
 #include "sys/file.h"
+#include "sys/parallel.h"
 
 namespace socktrace::source {
 namespace {
@@ -72,22 +69,6 @@ void scan_process(const sys::Procfs& procfs, uint32_t pid, Scanned& scanned) {
   scanned.fds = *std::move(fds);
 }
 
-// Calls work(0) ... work(count - 1), each once, on up to `threads` threads, one of which is ours.
-void in_parallel(size_t count, unsigned threads, const std::function<void(size_t)>& work) {
-  std::atomic<size_t> next{0};
-  const auto run = [&] {
-    for (size_t i = next++; i < count; i = next++) work(i);
-  };
-  std::vector<std::thread> others;
-  try {
-    while (others.size() + 1 < std::min<size_t>(threads, count)) others.emplace_back(run);
-  } catch (const std::system_error&) {
-    // No thread to be had: those that run, do it all.
-  }
-  run();
-  for (std::thread& other : others) other.join();
-}
-
 std::vector<Slice> slices_of(std::vector<Scanned>& processes) {
   std::vector<Slice> slices;
   for (Scanned& process : processes)
@@ -98,15 +79,12 @@ std::vector<Slice> slices_of(std::vector<Scanned>& processes) {
 
 }  // namespace
 
-Result<OwnerMap> scan_owners(const sys::Procfs& procfs, unsigned threads) {
-  if (threads == 0) threads = std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
-  auto pids = procfs.pids();
-  if (!pids) return std::move(pids.error()).within("owners of sockets");
-
-  std::vector<Scanned> processes(pids->size());
-  in_parallel(processes.size(), threads, [&](size_t i) { scan_process(procfs, (*pids)[i], processes[i]); });
+void scan_processes(const sys::Procfs& procfs, std::span<const uint32_t> pids, OwnerMap& owners,
+                    unsigned threads) {
+  std::vector<Scanned> processes(pids.size());
+  sys::in_parallel(processes.size(), threads, [&](size_t i) { scan_process(procfs, pids[i], processes[i]); });
   std::vector<Slice> slices = slices_of(processes);
-  in_parallel(slices.size(), threads, [&](size_t i) {
+  sys::in_parallel(slices.size(), threads, [&](size_t i) {
     Slice& slice = slices[i];
     const std::span fds = std::span(slice.process->fds).subspan(slice.begin, slice.end - slice.begin);
     slice.denied = !read_links(*slice.process->dir, fds, slice.sockets);
@@ -117,11 +95,17 @@ Result<OwnerMap> scan_owners(const sys::Procfs& procfs, unsigned threads) {
     process.denied = process.denied || slice.denied;
     process.sockets.insert(process.sockets.end(), slice.sockets.begin(), slice.sockets.end());
   }
-  OwnerMap owners;
   for (const Scanned& process : processes) {
     if (process.denied) owners.add_unreadable_process();
     owners.add(process.holder, process.sockets);
   }
+}
+
+Result<OwnerMap> scan_owners(const sys::Procfs& procfs, unsigned threads) {
+  auto pids = procfs.pids();
+  if (!pids) return std::move(pids.error()).within("owners of sockets");
+  OwnerMap owners;
+  scan_processes(procfs, *pids, owners, threads);
   owners.seal();
   return owners;
 }

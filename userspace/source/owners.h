@@ -80,6 +80,9 @@ Result<OwnerMap> owners_from(const OpenSocketFeed& feed);
 // Reading a link takes 3 us and a large server has tens of thousands, so that up to `threads` share the work,
 // that of one process too; 0: as many as there are processors, at most 8.
 Result<OwnerMap> scan_owners(const sys::Procfs& procfs, unsigned threads = 0);
+// The same of some processes, added to a map that is sealed later.
+void scan_processes(const sys::Procfs& procfs, std::span<const uint32_t> pids, OwnerMap& owners,
+                    unsigned threads = 0);
 
 // Sets the owners of a socket, or the reason why it has none, and the socket options that came with them.
 // `describe` is asked once per owner.
