@@ -47,8 +47,8 @@ std::string text(Row row, const Show& show, const std::vector<Owner>& owners = {
   Line line;
   write_row(line, row, show, names());
   std::string cells;
-  for (size_t column = 0; column < kColumns; ++column) {
-    if (column) cells += '|';
+  for (size_t column = kNetid; column < kColumns; ++column) {
+    if (column > kNetid) cells += '|';
     cells += line.at(column);
   }
   return cells;

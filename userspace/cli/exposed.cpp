@@ -53,7 +53,7 @@ bool is_wanted(const Socket& socket) {
 Result<Listeners> on_host(const ExposedCommand& command) {
   Listeners found;
   HostSockets host;
-  const auto visit = [&](const source::NetworkNamespace& netns) -> Result<void> {
+  const auto visit = [&](const sys::NetNamespace& netns) -> Result<void> {
     Result<std::vector<Socket>> sockets = host.dump({.states = mask(State::listen) | mask(State::close)});
     if (!sockets) return std::move(sockets.error());
     for (Socket& socket : *sockets)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <deque>
 #include <fstream>
 
 #include "cli/exit_code.h"
@@ -61,6 +62,11 @@ class Run {
     });
   }
 
+  Result<void> dump_one_of_many(const sys::NetNamespace& netns) {
+    netns_name_ = netns_names_.emplace_back(edges_.netns_name(netns));
+    return dump_current_netns();
+  }
+
   [[nodiscard]] bool found() const { return found_; }
 
   // The exit code.
@@ -99,10 +105,11 @@ class Run {
   }
 
   bool take(diag::Row&& row) {
+    row.netns_name = netns_name_;
     const bool has_owners = edges_.rows_are_recorded;
-    if (edges_.matches_owners && !has_owners) edges_.add_owners(row.socket);
+    if (edges_.matches_owners && !has_owners) edges_.add_owners(row);
     if (edges_.matches && !edges_.matches(row.socket)) return true;
-    if (plan_.owners && !edges_.matches_owners && !has_owners) edges_.add_owners(row.socket);
+    if (plan_.owners && !edges_.matches_owners && !has_owners) edges_.add_owners(row);
     if (row.socket.owners.empty() && row.socket.no_owner == NoOwner::permission) ++hidden_;
     if (plan_.options.kill && !kill(row.socket)) return true;
     found_ = true;
@@ -130,7 +137,9 @@ class Run {
   const Plan& plan_;
   const SsEdges& edges_;
   bool kill_failed_ = false;
-  size_t hidden_ = 0;  // rows whose owners we may not see
+  std::string_view netns_name_;
+  std::deque<std::string> netns_names_;  // rows borrow them
+  size_t hidden_ = 0;                    // rows whose owners we may not see
   std::unique_ptr<Printer> printer_;
   ss::SortedRows sorted_;  // used when there are keys to sort by
   bool found_ = false;
@@ -169,12 +178,13 @@ Result<int> run_ss(const ss::Options& options, const SsEdges& edges) {
   if (options.kill && edges.rows)
     return Error{"ss: -K closes sockets of this host, not of a file", ErrorKind::usage};
   Run run(*plan, edges);
-  const auto dump = [&](const source::NetworkNamespace&) { return run.dump_current_netns(); };
+  const auto dump = [&](const sys::NetNamespace&) { return run.dump_current_netns(); };
   Result<void> dumped;
   if (edges.rows) {
     dumped = run.read_rows();
   } else if (options.all_netns) {
-    Result<size_t> closed = source::in_every_netns(dump);
+    Result<size_t> closed =
+        source::in_every_netns([&](const sys::NetNamespace& netns) { return run.dump_one_of_many(netns); });
     if (!closed)
       dumped = std::move(closed.error());
     else if (*closed > 0)

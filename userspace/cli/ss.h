@@ -13,6 +13,7 @@
 #include "core/socket.h"
 #include "core/ss/names.h"
 #include "core/ss/options.h"
+#include "sys/netns.h"
 
 namespace socktrace::cli {
 
@@ -26,7 +27,9 @@ struct SsEdges {
   std::function<bool(const Socket&)> matches;  // the filter; absent: every socket
   bool matches_owners = false;                 // the filter asks for owners: they are added before it decides
   std::span<const std::byte> bytecode;         // the part of it that the kernel applies; may be empty
-  std::function<void(Socket&)> add_owners;  // fills Socket::owners; called for matching sockets, when shown
+  // Fills Socket::owners and Row::peer_owners; called for matching sockets, when shown.
+  std::function<void(diag::Row&)> add_owners;
+  std::function<std::string(const sys::NetNamespace&)> netns_name;
   bool sees_every_process = true;  // else sockets of other users show ?permission, and a message says so
   ss::Names names;
   std::function<bool(std::string_view)> write;    // standard output; false when its reader is gone

@@ -20,6 +20,7 @@
 #include "cli/ss_names.h"
 #include "cli/ss_options.h"
 #include "cli/table_text.h"
+#include "core/fields.h"
 #include "core/filter/filter.h"
 #include "core/ss/selection.h"
 #include "enrich/processes.h"
@@ -55,17 +56,39 @@ class LazyOwners {
   // `described`: with user, unit and container, which cost several reads per process.
   LazyOwners(bool threads, bool described) : with_threads_(threads), described_(described) {}
 
-  void add_to(Socket& socket) {
-    if (socket.inode == 0) return;
-    if (!owners_) owners_ = scan();
-    const BindOptions options = socket.options;  // the table shows what sock_diag says
-    source::attribute(socket, *owners_,
-                      [this](const source::SocketHolder& holder) { return process(holder); });
-    socket.options = options;
-    if (with_threads_) expand_threads(socket);
+  void add_to(diag::Row& row) {
+    attribute(row.socket);
+    if (with_threads_) expand_threads(row.socket);
+    if (!row.socket.details || row.socket.details->peer_inode == 0 || row.socket.family != Family::unix)
+      return;
+    Socket peer;
+    peer.family = Family::unix;
+    peer.inode = row.socket.details->peer_inode;
+    attribute(peer);
+    row.peer_owners = std::move(peer.owners);
+  }
+
+  // What to call a network namespace that has no name: after the container or unit of a process in it.
+  std::string name_after_process(uint32_t pid) {
+    const ProcessRef inside = pid != 0 ? describe(pid, 0, "") : nullptr;
+    if (!inside) return "";
+    return !inside->container.empty() ? inside->container : inside->unit;
   }
 
  private:
+  void attribute(Socket& socket) {
+    static const source::OwnerMap kNone = [] {
+      source::OwnerMap none;
+      none.seal();
+      return none;
+    }();
+    if (socket.inode != 0 && !owners_) owners_ = scan();
+    const BindOptions options = socket.options;  // the table shows what sock_diag says
+    source::attribute(socket, socket.inode != 0 ? *owners_ : kNone,
+                      [this](const source::SocketHolder& holder) { return process(holder); });
+    socket.options = options;
+  }
+
   // One owner for each thread: threads share their descriptors, unless they were made with separate ones.
   void expand_threads(Socket& socket) {
     std::vector<Owner> expanded;
@@ -99,7 +122,7 @@ class LazyOwners {
 
   const ProcessRef& process(const source::SocketHolder& holder) {
     ProcessRef& known = processes_[&holder];
-    if (!known && described_) known = describe(holder);
+    if (!known && described_) known = describe(holder.pid, holder.start_ns, holder.comm());
     if (!known) {
       auto process = std::make_shared<Process>();
       process->pid = holder.pid;
@@ -111,7 +134,7 @@ class LazyOwners {
   }
 
   // Null when /proc cannot be read.
-  ProcessRef describe(const source::SocketHolder& holder) {
+  ProcessRef describe(uint32_t pid, uint64_t start_ns, std::string_view name) {
     if (!describer_) {
       Result<sys::Procfs> procfs = sys::Procfs::open();
       if (!procfs) return nullptr;
@@ -119,7 +142,7 @@ class LazyOwners {
       describer_.emplace(std::move(*procfs),
                          cgroups ? sys::CgroupTree(std::move(*cgroups)) : sys::CgroupTree());
     }
-    return describer_->find(holder.pid, holder.start_ns, holder.comm());
+    return describer_->find(pid, start_ns, name);
   }
 
   std::optional<source::OwnerMap> owners_;
@@ -187,6 +210,17 @@ void explain_missing_owners(const ss::Options& options, const SsEdges& edges) {
   if (!options.diag_file.empty()) edges.message("not in a dump file, and not shown: processes");
 }
 
+// Whether fields are shown that need more than the names of processes.
+bool shows_descriptions(const ss::Options& options) {
+  if (options.json && options.show.processes) return true;
+  const auto needs = [](const std::string& name) {
+    const Field* field = find_field(name.starts_with('-') ? std::string_view(name).substr(1) : name);
+    return field && field->needs == FieldNeeds::described_owners;
+  };
+  return needs(options.group_by) || std::any_of(options.columns.begin(), options.columns.end(), needs) ||
+         std::any_of(options.sort.begin(), options.sort.end(), needs);
+}
+
 bool selinux_is_enabled() {
   const Result<std::vector<sys::Mount>> mounts = sys::read_mounts();
   return mounts && std::any_of(mounts->begin(), mounts->end(),
@@ -219,15 +253,20 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
   }
   Output output(dump_file ? dump_file.get() : STDOUT_FILENO);
   std::optional<Error> failure;
-  LazyOwners owners(options.show.threads, filter->needs_owners());
+  LazyOwners owners(options.show.threads, filter->needs_owners() || shows_descriptions(options));
   SsEdges edges;
   if (!filter->empty())
     edges.matches = [&](const Socket& socket) { return filter->matches(socket, context); };
   edges.matches_owners = filter->needs_owners();
   if (bytecode) edges.bytecode = *bytecode;
   const bool owners_are_gone = options.events || !options.diag_file.empty();
-  edges.add_owners = [&](Socket& socket) {
-    if (!owners_are_gone) owners.add_to(socket);
+  edges.add_owners = [&](diag::Row& row) {
+    if (!owners_are_gone) owners.add_to(row);
+  };
+  edges.netns_name = [&](const sys::NetNamespace& netns) {
+    if (!netns.name.empty()) return netns.name;
+    const std::string name = netns.initial ? "host" : owners.name_after_process(netns.pid);
+    return name.empty() ? std::to_string(netns.inode) : name;
   };
   edges.names = system_names();
   edges.write = [&](std::string_view text) {

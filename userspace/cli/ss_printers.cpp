@@ -32,6 +32,7 @@ class TablePrinter final : public Printer {
         sees_every_process_(edges.sees_every_process),
         recorded_(edges.rows_are_recorded),
         layout_({.header = options.show.header,
+                 .netns = options.all_netns,
                  .netid = !one_bit(options.selection.tables),
                  .state = !one_bit(options.selection.states),
                  .queues = options.show.queues,

@@ -19,7 +19,7 @@ struct Plan {
 
   // Fields make the dump ask for what they need.
   void need(const Field& field) {
-    if (field.needs == FieldNeeds::owners) owners = true;
+    if (field.needs == FieldNeeds::owners || field.needs == FieldNeeds::described_owners) owners = true;
     if (field.needs == FieldNeeds::information) options.show.information = true;
     if (field.needs == FieldNeeds::memory) options.show.memory = true;
   }

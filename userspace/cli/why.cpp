@@ -106,7 +106,7 @@ bool is_held(const diagnose::Where& where, const std::vector<PortAnswer>& answer
 void append_other_namespaces(std::string& out, const diagnose::Where& where, HostSockets& host,
                              const WhyView& view) {
   bool is_own = true;  // the first
-  const auto visit = [&](const source::NetworkNamespace& netns) -> Result<void> {
+  const auto visit = [&](const sys::NetNamespace& netns) -> Result<void> {
     if (std::exchange(is_own, false)) return {};
     const Result<std::vector<Socket>> sockets =
         host.dump({.states = mask(State::listen) | mask(State::close), .port = where.port});

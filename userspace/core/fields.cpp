@@ -32,12 +32,15 @@ bool has_peer(const Socket& socket) {
   return is_inet(socket) && socket.peer != Endpoint{};
 }
 
-const Owner* first_owner(const Row& row) {
-  const auto& owners = row.socket.owners;
+const Owner* first_of(const std::vector<Owner>& owners) {
   const auto found = std::max_element(owners.begin(), owners.end(), [](const Owner& a, const Owner& b) {
     return a.process->pid < b.process->pid;
   });
   return found == owners.end() ? nullptr : &*found;
+}
+
+const Owner* first_owner(const Row& row) {
+  return first_of(row.socket.owners);
 }
 
 template <typename Member>
@@ -76,6 +79,7 @@ FieldValue memory(const Row& row, size_t index) {
 
 constexpr FieldNeeds kNothing = FieldNeeds::nothing;
 constexpr FieldNeeds kOwners = FieldNeeds::owners;
+constexpr FieldNeeds kDescribed = FieldNeeds::described_owners;
 constexpr FieldNeeds kInformation = FieldNeeds::information;
 constexpr FieldNeeds kMemory = FieldNeeds::memory;
 
@@ -111,6 +115,9 @@ constexpr Field kFields[] = {
      "the kernel's identity of the socket, hexadecimal"},
     {"socket.netns", "netns", "Netns", true, kNothing,
      [](const Row& row) { return unless_zero(row.socket.netns); }, "inode number of the network namespace"},
+    {"socket.netns_name", "nsname", "Netns", false, kNothing,
+     [](const Row& row) { return text(row.netns_name); },
+     "with --all-netns: its name (ip netns), else the container or unit in it"},
     {"socket.inode", "inode", "Inode", true, kNothing,
      [](const Row& row) { return unless_zero(row.socket.inode); }, "inode number of the socket"},
     {"socket.protocol", "protocol", "Protocol", true, kNothing,
@@ -165,6 +172,39 @@ constexpr Field kFields[] = {
      "the process that holds it; of several the highest pid"},
     {"process.name", "process", "Process", false, kOwners,
      [](const Row& row) { return of_owner(row, &Process::name); }, "its name"},
+    {"process.fd", "fd", "Fd", true, kOwners,
+     [](const Row& row) {
+       const Owner* owner = first_owner(row);
+       return owner && owner->fd >= 0 ? FieldValue(static_cast<uint64_t>(owner->fd)) : FieldValue();
+     },
+     "its descriptor"},
+    {"process.executable", "exe", "Executable", false, kDescribed,
+     [](const Row& row) { return of_owner(row, &Process::executable); }, "its program"},
+    {"process.user", "user", "User", false, kDescribed,
+     [](const Row& row) { return of_owner(row, &Process::user); }, "its user"},
+    {"process.unit", "unit", "Unit", false, kDescribed,
+     [](const Row& row) { return of_owner(row, &Process::unit); }, "its systemd unit"},
+    {"process.container", "container", "Container", false, kDescribed,
+     [](const Row& row) { return of_owner(row, &Process::container); }, "its container"},
+    {"owner.absent", "absent", "Absent", false, kOwners,
+     [](const Row& row) {
+       return row.socket.owners.empty()
+                  ? text(word_of(kNoOwnerWords, static_cast<size_t>(row.socket.no_owner)))
+                  : FieldValue();
+     },
+     "why no process has it: permission, kernel, exited, unaccepted"},
+    {"peer.process.pid", "peerpid", "Peer Pid", true, kOwners,
+     [](const Row& row) {
+       const Owner* owner = first_of(row.peer_owners);
+       return owner ? FieldValue(uint64_t{owner->process->pid}) : FieldValue();
+     },
+     "the process at the other end of a unix socket"},
+    {"peer.process.name", "peerprocess", "Peer Process", false, kOwners,
+     [](const Row& row) {
+       const Owner* owner = first_of(row.peer_owners);
+       return owner ? text(owner->process->name) : FieldValue();
+     },
+     "its name"},
     {"tcp.rtt_us", "rtt", "Rtt", true, kInformation,
      [](const Row& row) { return tcp(row, &tcp_info::tcpi_rtt); },
      "smoothed round trip time in microseconds"},
@@ -198,9 +238,19 @@ std::span<const Field> fields() {
 }
 
 const Field* find_field(std::string_view name) {
+  if (name == "port") name = "lport";
   for (const Field& field : kFields)
     if (field.key == name || field.name == name) return &field;
   return nullptr;
+}
+
+std::string cell_text(const Field& field, const diag::Row& row) {
+  const FieldValue value = field.get(row);
+  if (field.name == "process" && std::holds_alternative<std::monostate>(value))
+    if (const std::string_view why = word_of(kNoOwnerWords, static_cast<size_t>(row.socket.no_owner));
+        !why.empty())
+      return '?' + std::string(why);
+  return column_text(value);
 }
 
 std::string column_text(const FieldValue& value) {

@@ -14,7 +14,8 @@ namespace socktrace {
 using FieldValue = std::variant<std::monostate, uint64_t, std::string>;
 
 // What a dump has to ask for beyond the fixed part, so that a field has a value.
-enum class FieldNeeds : uint8_t { nothing, owners, information, memory };
+// Owners that are described have user, unit and container, which cost several reads per process.
+enum class FieldNeeds : uint8_t { nothing, owners, described_owners, information, memory };
 
 // One row of the field table: columns, JSON keys, sorting, grouping and their help all come from it.
 struct Field {
@@ -32,6 +33,8 @@ std::span<const Field> fields();
 // By key or short name; null when there is none.
 const Field* find_field(std::string_view name);
 
+// The text of a field of a row in a table: that nobody has the socket is told with the reason ("?kernel").
+std::string cell_text(const Field& field, const diag::Row& row);
 // The value as a column shows it: escaped, "-" for nothing.
 std::string column_text(const FieldValue& value);
 // Nothing before numbers, numbers by value, numbers before text.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "core/diag/attributes.h"
 #include "core/diag/table.h"
@@ -25,7 +26,9 @@ struct Row {
   Table table{};
   Socket socket;
   Timer timer;
-  Attributes attributes;  // of the table's family: INET_DIAG_*, UNIX_DIAG_*, PACKET_DIAG_* …
+  std::string_view netns_name = {};     // for who reads several namespaces, and keeps the text; raw bytes
+  std::vector<Owner> peer_owners = {};  // of a unix socket, when owners were asked for
+  Attributes attributes = {};           // of the table's family: INET_DIAG_*, UNIX_DIAG_*, PACKET_DIAG_* …
 };
 
 // One sock_diag answer of the kernel, as a row; damaged when it is shorter than its header or an attribute

@@ -28,7 +28,7 @@ void append_line(std::string& out, const std::vector<std::string>& cells, const 
 void ColumnTable::add(const diag::Row& row) {
   std::vector<std::string> cells;
   cells.reserve(fields_.size());
-  for (const Field* field : fields_) cells.push_back(column_text(field->get(row)));
+  for (const Field* field : fields_) cells.push_back(cell_text(*field, row));
   rows_.push_back(std::move(cells));
 }
 

@@ -18,6 +18,7 @@ struct Heading {
 };
 
 inline constexpr std::array<Heading, kColumns> kHeadings = {{
+    {"Netns", " "},
     {"Netid", " "},
     {"State", " "},
     {"Recv-Q", " "},

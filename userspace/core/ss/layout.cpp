@@ -19,6 +19,8 @@ Layout::Layout(const LayoutOptions& options, Write write) : options_(options), w
 
 bool Layout::visible(size_t column) const {
   switch (column) {
+    case kNetns:
+      return options_.netns;
     case kNetid:
       return options_.netid;
     case kState:

@@ -16,8 +16,9 @@ struct GridRow;
 // Which columns there are, and where they go.
 struct LayoutOptions {
   bool header = true;
-  bool netid = true;  // ss drops it when one table is shown
-  bool state = true;  // ss drops it when one state is shown
+  bool netns = false;  // rows of several network namespaces
+  bool netid = true;   // ss drops it when one table is shown
+  bool state = true;   // ss drops it when one state is shown
   bool queues = true;
   uint32_t width = 0;  // columns of the terminal; 0: not a terminal, lines are as long as they get
 };

@@ -12,6 +12,7 @@ namespace socktrace::ss {
 // The columns of the table. An address and its port are two cells, so that the separators stand in one
 // column; the last cell has everything else (users, -e, -i …) and may go over several lines.
 enum Column : size_t {
+  kNetns,  // shown when there are several
   kNetid,
   kState,
   kRecvQ,
