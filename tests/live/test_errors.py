@@ -81,6 +81,25 @@ class Errors(unittest.TestCase):
         self.assertIn("socktrace: ready", result.stderr)
 
 
+class SelfTest(unittest.TestCase):
+    """Sockets of our own prove at the start that events flow, and are seen nowhere else."""
+
+    def test_its_sockets_are_neither_listed_nor_told(self):
+        with live.Tracer("--json", "-a", "-t", "-u") as tracer:
+            live.listener().close()
+            tracer.wait_events(1, "tcp.closed")
+        told = {record["process"]["pid"] for record in tracer.events() if "process" in record}
+        self.assertEqual(told, {os.getpid()})
+
+    def test_without_loopback_it_says_that_nothing_is_proven(self):
+        result = subprocess.run(
+            ["unshare", "--net", live.SOCKTRACE, "--listen", "--for", "100ms"],
+            capture_output=True, text=True, timeout=live.DEADLINE_S, stdin=subprocess.DEVNULL,
+        )
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stderr, "ready: .*not proven that events flow: connect to 127.0.0.1: Network is unreachable")
+
+
 class Degraded(unittest.TestCase):
     """A missing hook is named in the ready line, and the rest goes on."""
 

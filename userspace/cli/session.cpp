@@ -16,6 +16,7 @@
 #include "enrich/lineage.h"
 #include "source/dump.h"
 #include "source/owners.h"
+#include "source/self_test.h"
 #include "sys/clock.h"
 #include "sys/event_loop.h"
 #include "sys/mounts.h"
@@ -124,7 +125,22 @@ Result<void> Session::open_logs() {
   return {};
 }
 
+Result<void> Session::prove_events_flow() {
+  const Result<source::SelfTest> test =
+      source::self_test(live_, [this](const Record& record) { tracker_.apply(record); });
+  if (!test) return test.error();
+  if (test->blind())
+    return Error{"tracing is blind: hooks are attached, but sockets of our own were not reported (" +
+                     test->missed() + "): see  socktrace doctor",
+                 ErrorKind::unavailable};
+  if (!test->missed().empty()) self_test_ = "attached but silent: " + test->missed();
+  if (!test->trouble.empty()) self_test_ = "not proven that events flow: " + test->trouble;
+  return {};
+}
+
 Result<void> Session::begin() {
+  if (!options_.once)
+    if (Result<void> proven = prove_events_flow(); !proven) return proven;
   const Result<sys::ColorMode> color = sys::parse_color_mode(options_.color);
   if (!color) return Error(color.error());
   style_ = {.utc = options_.utc,
@@ -259,6 +275,7 @@ void Session::say_ready() const {
   const std::vector<std::string> costs = live_.costs();
   for (size_t i = 0; i < costs.size(); ++i) message += (i == 0 ? "; off: " : ", ") + costs[i];
   if (!no_cgroup_.empty()) message += " (" + no_cgroup_ + ")";
+  if (!self_test_.empty()) message += "; " + self_test_;
   say(message);
   if (!options_.verbose) return;
   for (const probe::Hook& hook : hooks)

@@ -38,6 +38,8 @@ class Session {
 
   Result<void> open_logs();
   Result<void> begin();
+  // A few sockets of our own must be reported before anything is said to be traced.
+  Result<void> prove_events_flow();
   Result<ReconcileCounts> compare_with_kernel(bool resync);
   // One round: takes what the kernel has recorded, notices losses, writes what there is to say.
   Result<bool> pump();
@@ -62,6 +64,7 @@ class Session {
   sys::Signals signals_;
   source::Live live_;
   uint32_t netns_;
+  std::string self_test_;  // what it found wrong; empty: nothing
   std::string no_cgroup_;  // why the cgroup hooks could not be tried; empty: they were
   enrich::Processes processes_;
   ss::Names names_;
