@@ -77,12 +77,13 @@ TEST(SsJson, OneObjectNestedAtTheDots) {
   row.socket.owners = {owner(9, "ssh\x1b\"d", 3)};
   std::string out;
   append_json(out, row);
-  EXPECT_EQ(out,
-            R"({"network":{"transport":"tcp","type":"ipv4","local":{"address":"0.0.0.0","port":22},)"
-            R"("connection":{"state":"listen"}},"socket":{"netid":"tcp","cookie":"ab","netns":4026531840,)"
-            R"("inode":7,"protocol":6,"type":"stream","uid":33,"recv_q":0,"send_q":128},)"
-            R"("process":{"pid":9,"name":"ssh\\x1b\"d"},"owners":[{"pid":9,"name":"ssh\\x1b\"d","fd":3}]})"
-            "\n");
+  EXPECT_EQ(
+      out,
+      R"({"network":{"transport":"tcp","type":"ipv4","local":{"address":"0.0.0.0","port":22},)"
+      R"("connection":{"state":"listen"}},"socket":{"netid":"tcp","cookie":"ab","netns":4026531840,)"
+      R"("inode":7,"protocol":6,"type":"stream","uid":33,"recv_q":0,"send_q":128},)"
+      R"("process":{"pid":9,"name":"ssh\\x1b\"d","fd":3},"owners":[{"pid":9,"name":"ssh\\x1b\"d","fd":3}]})"
+      "\n");
 }
 
 TEST(SsJson, NumbersBeyondDoublesAreStrings) {

@@ -5,8 +5,10 @@
 namespace socktrace::ss {
 namespace {
 
+// The cells from Netid on.
 Line line(std::initializer_list<std::string_view> cells) {
   Line built;
+  built.end_cell();  // of one namespace, which has no name
   for (const std::string_view cell : cells) built.cell(cell);
   return built;
 }
@@ -43,6 +45,17 @@ TEST(SsLayout, ColumnsCanBeLeftOut) {
             "127.0.0.1:22 0.0.0.0:*\n");
   EXPECT_EQ(render({.netid = false}, {}),
             "State Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n");
+}
+
+TEST(SsLayout, SeveralNamespacesHaveAColumnOfTheirOwn) {
+  Line inside;
+  for (const std::string_view cell :
+       {"web", "tcp", "LISTEN", "0", "128", "127.0.0.1:", "22", "0.0.0.0:", "*", ""})
+    inside.cell(cell);
+  EXPECT_EQ(render({.netns = true}, {inside, kListen}),
+            "Netns Netid State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n"
+            "web   tcp   LISTEN 0      128        127.0.0.1:22        0.0.0.0:*\n"
+            "      tcp   LISTEN 0      128        127.0.0.1:22        0.0.0.0:*\n");
 }
 
 TEST(SsLayout, ContinuationLinesStayAsTheyAre) {
