@@ -14,7 +14,6 @@
 #include "cli/table_text.h"
 #include "diagnose/explain.h"
 #include "enrich/lineage.h"
-#include "source/dump.h"
 #include "source/owners.h"
 #include "source/self_test.h"
 #include "sys/clock.h"
@@ -59,6 +58,12 @@ Session::Session(const TraceOptions& options, Selection selection, sys::Signals 
       tracker_(
           table_, [this](const Task& task) { return processes_.find(task); },
           [this](Event&& event) { on_event(std::move(event)); }),
+      comparison_(
+          live_, tracker_,
+          [this](const source::SocketHolder& holder) {
+            return processes_.find(holder.pid, holder.start_ns, holder.comm());
+          },
+          netns),
       clock_(sys::measure_wall_clock()) {}
 
 Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
@@ -147,7 +152,7 @@ Result<void> Session::begin() {
             .color = sys::use_color(*color, sys::color_inputs(STDOUT_FILENO)),
             .own_netns = netns_};
 
-  Result<ReconcileCounts> counts = compare_with_kernel(false);
+  Result<ReconcileCounts> counts = comparison_.run(false);
   if (!counts) return std::move(counts.error());
   if (Result<void> opened = open_logs(); !opened) return opened;  // each begins with the table
   if (prints_lines() && !options_.no_table) print_table();
@@ -161,67 +166,6 @@ Result<void> Session::begin() {
   return {};
 }
 
-Result<source::OwnerMap> Session::find_owners() {
-  Result<source::OwnerMap> owners =
-      source::owners_from([this](const std::function<void(const st_open_socket&)>& sink) {
-        return live_.tracer().for_each_open_socket(sink);
-      });
-  if (owners) return owners;
-  Result<sys::Procfs> procfs = sys::Procfs::open();
-  if (!procfs) return std::move(procfs.error());
-  return source::scan_owners(*procfs);
-}
-
-source::DescribeHolder Session::describe_holder() {
-  return [this](const source::SocketHolder& holder) {
-    return processes_.find(holder.pid, holder.start_ns, holder.comm());
-  };
-}
-
-// The race rule: records that arrive while the dump is read are held, and applied over it.
-Result<ReconcileCounts> Session::compare_with_kernel(bool resync) {
-  Result<size_t> before = live_.drain([this](const Record& record) { tracker_.apply(record); });
-  if (!before) return std::move(before.error());
-  live_.hold();
-  const uint64_t begin_ns = sys::boottime_ns();
-  tracker_.begin_dump(begin_ns, resync);
-
-  source::DumpRequest request;
-  request.netns = netns_;
-  std::vector<Socket> sockets;
-  Result<void> dumped = source::dump_sockets(request, [&](Socket&& socket) {
-    sockets.push_back(std::move(socket));
-    constexpr size_t kRowsBetweenDrains = 1024;
-    if (sockets.size() % kRowsBetweenDrains == 0) (void)live_.drain([](const Record&) {});
-  });
-  if (!dumped) return std::move(dumped.error());
-
-  Result<source::OwnerMap> owners = find_owners();
-  if (!owners) return std::move(owners.error());
-  const source::DescribeHolder describe = describe_holder();
-  for (Socket& socket : sockets) {
-    // /proc/net/raw, on kernels without raw_diag, has no cookies; whoever holds the descriptor tells.
-    if (const auto holders = owners->find(socket.inode, 0); socket.key.cookie == 0 && !holders.empty())
-      socket.key = {holders.front().cookie, 0};
-    source::attribute(socket, *owners, describe);
-    tracker_.dump_row(std::move(socket));
-  }
-  // What is on its way must not count as lost. The first time it is news, and waits for the table to be printed.
-  const auto apply = [this](const Record& record) { tracker_.apply(record); };
-  if (resync)
-    if (Result<void> released = live_.release(apply); !released) return std::move(released.error());
-
-  // What the dump did not show may have been missed by it: ask for each.
-  const DumpScope scope{netns_, {}};
-  for (const Socket& suspect : tracker_.suspects(scope)) {
-    Result<std::optional<Socket>> found = source::find_socket(suspect);
-    if (found && !found->has_value()) tracker_.confirm_gone(suspect.key, sys::boottime_ns());
-  }
-  if (resync)
-    if (Result<size_t> drained = live_.drain(apply); !drained) return std::move(drained.error());
-  return tracker_.finish_dump(sys::boottime_ns());
-}
-
 void Session::explain(Event& event) {
   std::vector<Socket> sockets;
   const Socket& asking = event.socket;
@@ -233,14 +177,14 @@ void Session::explain(Event& event) {
     if (concerned) sockets.push_back(row);
   });
   // Descriptors wander by fork, exec and SCM_RIGHTS without any record: who holds the port is looked up now.
-  if (Result<source::OwnerMap> owners = find_owners()) {
+  if (Result<source::OwnerMap> owners = comparison_.find_owners()) {
     for (Socket& socket : sockets) {
       if (owners->find(socket.inode, socket.key.cookie).empty()) {
         if (owners->unreadable_processes() == 0)
           for (Owner& owner : socket.owners) owner.exited = true;
         continue;
       }
-      source::attribute(socket, *owners, describe_holder());
+      source::attribute(socket, *owners, comparison_.describe());
     }
   }
   std::vector<const Socket*> candidates;
@@ -296,11 +240,8 @@ size_t Session::print_table() {
 }
 
 Result<void> Session::table_on_demand() {
-  Result<ReconcileCounts> counts = compare_with_kernel(true);
+  Result<ReconcileCounts> counts = comparison_.run(true);
   if (!counts) return std::move(counts.error());
-  if (Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); });
-      !released)
-    return released;
   const sink::Moment moment = now();
   if (log_) log_->keyframe("request", moment);
   if (json_) json_->keyframe("request", moment);
@@ -320,9 +261,9 @@ Result<void> Session::notice_loss() {
   if (json_) json_->add(loss);
   say(fmt::format("{} events lost; comparing the table with the kernel", loss.count));
   lost_ = lost;
-  Result<ReconcileCounts> counts = compare_with_kernel(true);
+  Result<ReconcileCounts> counts = comparison_.run(true);
   if (!counts) return std::move(counts.error());
-  return live_.release([this](const Record& record) { tracker_.apply(record); });
+  return {};
 }
 
 // Wall times are computed from the kernel's by an offset, which changes when somebody sets the clock.

@@ -17,8 +17,8 @@
 #include "enrich/processes.h"
 #include "sink/event_line.h"
 #include "sink/log_file.h"
+#include "source/comparison.h"
 #include "source/live.h"
-#include "source/owners.h"
 #include "sys/signals.h"
 
 namespace socktrace::cli {
@@ -40,7 +40,6 @@ class Session {
   Result<void> begin();
   // A few sockets of our own must be reported before anything is said to be traced.
   Result<void> prove_events_flow();
-  Result<ReconcileCounts> compare_with_kernel(bool resync);
   // One round: takes what the kernel has recorded, notices losses, writes what there is to say.
   Result<bool> pump();
   Result<void> notice_loss();
@@ -51,8 +50,6 @@ class Session {
 
   void on_event(Event&& event);
   void explain(Event& event);
-  Result<source::OwnerMap> find_owners();
-  source::DescribeHolder describe_holder();
   size_t print_table();  // the number of rows
   // Writes what has been said to standard output. False when nobody reads it any more.
   Result<bool> flush();
@@ -70,6 +67,7 @@ class Session {
   ss::Names names_;
   Table table_;
   Tracker tracker_;
+  source::Comparison comparison_;
   WallClock clock_;
   uint64_t clock_checked_ns_ = 0;
   sink::LineStyle style_;
