@@ -52,9 +52,9 @@ static __always_inline void *st_reserve(const __u64 size, __u8 kind, __u8 flags)
 
 /*
  * A wakeup costs ten times the record, so the reader sleeps through most of them and looks by
- * itself every few milliseconds. It is woken once as the ring fills past the watermark (a window,
- * not "above it": a reader that is busy draining needs no further wakeups), and at once for what is
- * rare and waited for.
+ * itself every few milliseconds, unless nothing happens: then it asks to be woken. It is woken once
+ * as the ring fills past the watermark (a window, not "above it": a reader that is busy draining
+ * needs no further wakeups), and at once for what is rare and waited for.
  */
 static __always_inline void st_submit(void *record, bool at_once)
 {
@@ -63,5 +63,9 @@ static __always_inline void st_submit(void *record, bool at_once)
 
 	if (at_once || bpf_ringbuf_query(&st_ring, BPF_RB_AVAIL_DATA) - mark < mark / 4)
 		flags = BPF_RB_FORCE_WAKEUP;
+	if (st_reader_sleeps) {
+		st_reader_sleeps = 0;
+		flags = BPF_RB_FORCE_WAKEUP;
+	}
 	bpf_ringbuf_submit(record, flags);
 }

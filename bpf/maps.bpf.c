@@ -9,6 +9,7 @@ struct st_sent_map st_sent SEC(".maps");
 
 const volatile struct st_config st_config = {};
 struct st_counters st_counters[ST_MAX_CPUS] = {};
+__u32 st_reader_sleeps = 0;
 
 /* The kernel's spelling of this project's licence: GPL-2.0-only OR BSD-2-Clause. */
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -44,3 +44,5 @@ extern struct st_sent_map st_sent SEC(".maps");
 
 extern const volatile struct st_config st_config;
 extern struct st_counters st_counters[ST_MAX_CPUS];
+/* Set by the reader before it sleeps for long: the next record wakes it, and clears this. */
+extern __u32 st_reader_sleeps;

@@ -3,8 +3,8 @@
  *
  *   churn [--connections N] [--hold M] [--reset]
  *
- * Runs until N connections were made or standard input ends, then prints how many it made and exits. --hold keeps that
- * many connections open throughout (printed as "held M" once they are). --reset closes with RST so that no TIME_WAIT
+ * Runs until N connections were made, SIGUSR1 arrives or standard input ends, then prints how many it made, and exits
+ * when standard input has ended. --hold keeps that many connections open throughout (printed as "held M" once they are). --reset closes with RST so that no TIME_WAIT
  * stays behind and ports never run out.
  */
 #include <arpa/inet.h>
@@ -12,11 +12,20 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal)
+{
+	(void)signal;
+	stopped = 1;
+}
 
 static int stdin_ended(void)
 {
@@ -81,10 +90,13 @@ int main(int argc, char **argv)
 	printf("held %lu port %d\n", held, ntohs(address.sin_port));
 	fflush(stdout);
 
+	struct sigaction on_stop = { .sa_handler = stop, .sa_flags = SA_RESTART };
+
+	sigaction(SIGUSR1, &on_stop, NULL);
 	struct linger abort_on_close = { .l_onoff = 1, .l_linger = 0 };
 
 	while (limit == 0 || made < limit) {
-		if ((made & 63) == 0 && stdin_ended())
+		if (stopped || ((made & 63) == 0 && stdin_ended()))
 			break;
 		if (open_pair(listener, &address, &server, &client) < 0) {
 			if (errno == EADDRNOTAVAIL) /* every port is in TIME_WAIT: enough was done */

@@ -289,6 +289,7 @@ Result<bool> Session::pump() {
   notice_clock(now_ns);
   Result<size_t> drained = live_.drain([this](const Record& record) { tracker_.apply(record); });
   if (!drained) return std::move(drained.error());
+  quiet_rounds_ = *drained > 0 ? 0 : quiet_rounds_ + 1;
   tracker_.tick(now_ns);
   if (Result<void> noticed = notice_loss(); !noticed) return std::move(noticed.error());
   return flush();
@@ -300,6 +301,16 @@ Result<bool> Session::flush() {
   if (!json_) return output_.flush();
   json_->flush(moment);
   return json_->last_error() != EPIPE && json_->last_error() != EIO;
+}
+
+// Most records come without a wakeup, so the ring is looked at often while there are any. On a quiet host the
+// next record wakes us, and only what the tracker waits for (ends of TIME_WAIT) needs a look now and then.
+int Session::patience_ms() {
+  constexpr int kDrainEvery_ms = 20;
+  constexpr int kLookEvery_ms = 250;
+  constexpr uint32_t kQuietRounds = 10;
+  if (quiet_rounds_ == kQuietRounds) live_.tracer().wake_on_next_record();
+  return quiet_rounds_ > kQuietRounds ? kLookEvery_ms : kDrainEvery_ms;
 }
 
 Result<int> Session::run() {
@@ -328,8 +339,7 @@ Result<int> Session::run() {
   }
 
   while (!stop && !failure) {
-    constexpr int kDrainEvery_ms = 20;
-    if (Result<void> waited = loop->wait(kDrainEvery_ms); !waited) return std::move(waited.error());
+    if (Result<void> waited = loop->wait(patience_ms()); !waited) return std::move(waited.error());
     Result<bool> pumped = pump();
     if (!pumped) return std::move(pumped.error());
     if (!*pumped) break;  // nobody reads any more

@@ -41,6 +41,7 @@ class Session {
   // A few sockets of our own must be reported before anything is said to be traced.
   Result<void> prove_events_flow();
   // One round: takes what the kernel has recorded, notices losses, writes what there is to say.
+  [[nodiscard]] int patience_ms();
   Result<bool> pump();
   Result<void> notice_loss();
   void notice_clock(uint64_t now_ns);
@@ -78,6 +79,7 @@ class Session {
   bool started_ = false;  // events of the first snapshot are the table, not news
   uint64_t events_ = 0;
   uint64_t lost_ = 0;
+  uint32_t quiet_rounds_ = 0;  // looks at the ring in a row that found nothing
 };
 
 }  // namespace socktrace::cli

@@ -141,6 +141,10 @@ int Tracer::fd() const {
   return ring_buffer__epoll_fd(impl_->ring.get());
 }
 
+void Tracer::wake_on_next_record() {
+  __atomic_store_n(&impl_->skeleton->bss->st_reader_sleeps, 1, __ATOMIC_RELEASE);
+}
+
 Result<size_t> Tracer::drain(const std::function<void(std::span<const std::byte>)>& on_record) {
   impl_->draining = {&on_record, 0};
   const int result = ring_buffer__consume(impl_->ring.get());

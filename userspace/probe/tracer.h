@@ -59,6 +59,9 @@ class Tracer {
   // Readable when the ring has passed its watermark or holds something waited for. Records arrive without a
   // wakeup too, so call drain() every 10 to 50 ms as well.
   [[nodiscard]] int fd() const;
+  // The next record makes fd() readable whatever it is, so that a reader without work may sleep for longer. A
+  // record that is being written during the call may not: one drain() some milliseconds later finds it.
+  void wake_on_next_record();
 
   // Hands over what waits in the ring, in order, and returns how many records. Stops after 65,536 so that a
   // flood cannot keep the caller; 0 means that the ring is empty. The bytes are gone when the callback
