@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -150,19 +151,41 @@ void ProbeTest::SetUp() {
   netns_ = static_cast<uint32_t>(status.st_ino);
 }
 
+// BIND_RESULT=tracepoint: the other way, on kernels that have both.
+probe::BindResult bind_result_under_test() {
+  const char* name = std::getenv("BIND_RESULT");
+  return name != nullptr && std::string(name) == "tracepoint" ? probe::BindResult::tracepoint
+                                                              : probe::BindResult::automatic;
+}
+
 void ProbeTest::attach(probe::Options options) {
+  static std::optional<probe::Tracer> shared;
+  const bool plain = options.bind_result == probe::BindResult::automatic && options.ignore_pid == 0 &&
+                     options.ring_bytes == probe::Options().ring_bytes;
+  std::optional<probe::Tracer>& tracer = plain ? shared : own_;
+  tracer_ = &tracer;
+  if (plain) options.bind_result = bind_result_under_test();
   const sys::UniqueFd cgroup = cgroup2();
   ASSERT_TRUE(cgroup) << "no cgroup2 is mounted";
   options.cgroup_fd = cgroup.get();
-  Result<probe::Tracer> tracer = probe::Tracer::attach(options);
-  ASSERT_TRUE(tracer) << tracer.error().message;
-  tracer_.emplace(std::move(*tracer));
+  if (!tracer) {
+    Result<probe::Tracer> attached = probe::Tracer::attach(options);
+    ASSERT_TRUE(attached) << attached.error().message;
+    tracer.emplace(std::move(*attached));
+  }
+  delivered_ = 0;
+  drain();
+  records_.clear();
+}
+
+void ProbeTest::detach() {
+  tracer_->reset();
 }
 
 void ProbeTest::drain() {
   size_t count = 0;
   do {
-    const Result<size_t> drained = tracer_->drain([this](std::span<const std::byte> bytes) {
+    const Result<size_t> drained = tracer().drain([this](std::span<const std::byte> bytes) {
       const Result<Record> record = decode(bytes);
       ASSERT_TRUE(record) << record.error().message;
       if (record->socket.netns == netns_) records_.push_back(*record);
@@ -174,11 +197,13 @@ void ProbeTest::drain() {
 }
 
 void ProbeTest::collect(const std::function<bool()>& done) {
-  const Clock::time_point deadline = Clock::now() + std::chrono::seconds(5);
+  const char* patience_s = std::getenv("LIVE_DEADLINE_S");
+  const Clock::time_point deadline =
+      Clock::now() + std::chrono::seconds(patience_s != nullptr ? std::atoi(patience_s) : 20);
   drain();
   while (!done()) {
     if (Clock::now() > deadline) throw std::runtime_error("the records waited for did not arrive");
-    pollfd ring{tracer_->fd(), POLLIN, 0};
+    pollfd ring{tracer().fd(), POLLIN, 0};
     poll(&ring, 1, 5);
     drain();
   }

@@ -42,14 +42,20 @@ class TestSocket {
 // By uname(): what a kernel is too old for is expected to be missing, and on a newer one it is a failure.
 bool kernel_is_before(int major, int minor);
 
+// How the tests learn results: automatic, or what the environment's BIND_RESULT says.
+probe::BindResult bind_result_under_test();
+
 // A tracer on the whole host, and a network namespace of the test's own with loopback up, so that its records
 // are told from everybody else's by their namespace.
 class ProbeTest : public testing::Test {
  protected:
   void SetUp() override;
 
+  // With nothing asked for, the tracer of the test before goes on: attaching takes longer than most tests, and a test
+  // sees only the records of its own namespace anyway.
   void attach(probe::Options options = {});
-  // Drains until `done` says that everything waited for has arrived; throws after five seconds.
+  void detach();
+  // Drains until `done` says that everything waited for has arrived; throws after LIVE_DEADLINE_S (20) seconds.
   void collect(const std::function<bool()>& done);
   // Drains what there is.
   void drain();
@@ -61,10 +67,15 @@ class ProbeTest : public testing::Test {
   // Records of one socket as "close>syn_sent established>..." for ST_STATE and the kind's name otherwise.
   [[nodiscard]] std::string story(uint64_t cookie) const;
 
-  std::optional<probe::Tracer> tracer_;
+  [[nodiscard]] probe::Tracer& tracer() { return **tracer_; }
+
   std::vector<Record> records_;  // of this namespace
   size_t delivered_ = 0;         // of the whole host
   uint32_t netns_ = 0;
+
+ private:
+  std::optional<probe::Tracer> own_;
+  std::optional<probe::Tracer>* tracer_ = nullptr;
 };
 
 }  // namespace socktrace::test

@@ -10,33 +10,45 @@ enum class HookGroup {
   state,    // tp_btf
   cgroup,   // Options::cgroup_fd
   stamp,    // as cgroup, and only where ST_CFG_COOKIE is off
+  fexit,    // BindResult::fexit
   syscall,  // BindResult::tracepoint
   iterator,
 };
 
-// One row per BPF program: how it is called and what its absence costs. Order of attachment: sys_exit before
-// its sys_enter, so that no entry is made that nothing would end.
+// One row per BPF program: how it is called and what its absence costs. Order of attachment: the end of a call before
+// its beginning, so that no entry is made that nothing would end.
 struct HookInfo {
   std::string_view program;
   HookGroup group;
   std::string_view needs;  // a program that must be attached first; empty: none
   std::string_view cost;
+  bool reads_memory = false;  // of no use without bpf_probe_read_kernel(), which lockdown forbids
 };
+
+inline constexpr std::string_view kNoBindResult = "bind errors are inferred";
+inline constexpr std::string_view kNoListenResult = "listen errors are inferred";
+inline constexpr std::string_view kNoAccept = "accepted connections show their listener's owner";
+inline constexpr std::string_view kNoConnectResult = "local ports of connected UDP sockets come late";
 
 inline constexpr std::array kHooks = {
     HookInfo{"st_set_state", HookGroup::state, "", "nothing can be traced"},
     HookInfo{"st_destroy", HookGroup::state, "",
              "bound TCP sockets that are never used end at their release"},
     HookInfo{"st_error", HookGroup::state, "", "the reason of a failed connection is inferred"},
-    HookInfo{"st_exit_bind", HookGroup::syscall, "", "bind errors are inferred"},
-    HookInfo{"st_enter_bind", HookGroup::syscall, "st_exit_bind", "bind errors are inferred"},
-    HookInfo{"st_exit_listen", HookGroup::syscall, "", "listen errors are inferred"},
-    HookInfo{"st_enter_listen", HookGroup::syscall, "st_exit_listen", "listen errors are inferred"},
-    HookInfo{"st_exit_accept", HookGroup::syscall, "", "accepted connections show their listener's owner"},
-    HookInfo{"st_exit_accept4", HookGroup::syscall, "", "accepted connections show their listener's owner"},
-    HookInfo{"st_exit_connect", HookGroup::syscall, "", "local ports of connected UDP sockets come late"},
-    HookInfo{"st_enter_connect", HookGroup::syscall, "st_exit_connect",
-             "local ports of connected UDP sockets come late"},
+    HookInfo{"st_fexit_bind", HookGroup::fexit, "", kNoBindResult},
+    HookInfo{"st_fentry_bind", HookGroup::fexit, "st_fexit_bind", kNoBindResult},
+    HookInfo{"st_fexit_listen", HookGroup::fexit, "", kNoListenResult, true},
+    HookInfo{"st_fexit_accept4", HookGroup::fexit, "", kNoAccept, true},
+    HookInfo{"st_fexit_connect", HookGroup::fexit, "", kNoConnectResult},
+    HookInfo{"st_fentry_connect", HookGroup::fexit, "st_fexit_connect", kNoConnectResult},
+    HookInfo{"st_exit_bind", HookGroup::syscall, "", kNoBindResult, true},
+    HookInfo{"st_enter_bind", HookGroup::syscall, "st_exit_bind", kNoBindResult, true},
+    HookInfo{"st_exit_listen", HookGroup::syscall, "", kNoListenResult, true},
+    HookInfo{"st_enter_listen", HookGroup::syscall, "st_exit_listen", kNoListenResult, true},
+    HookInfo{"st_exit_accept", HookGroup::syscall, "", kNoAccept, true},
+    HookInfo{"st_exit_accept4", HookGroup::syscall, "", kNoAccept, true},
+    HookInfo{"st_exit_connect", HookGroup::syscall, "", kNoConnectResult, true},
+    HookInfo{"st_enter_connect", HookGroup::syscall, "st_exit_connect", kNoConnectResult, true},
     HookInfo{"st_sock_create", HookGroup::cgroup, "", "raw sockets appear only in dumps"},
     HookInfo{"st_sock_release", HookGroup::cgroup, "", "closes of UDP and raw sockets come late"},
     HookInfo{"st_bind4", HookGroup::cgroup, "", "failed IPv4 binds are not seen"},

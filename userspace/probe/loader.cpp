@@ -16,7 +16,8 @@ constexpr char kKernelBtf[] = "/sys/kernel/btf/vmlinux";
 bool wanted(HookGroup group, const Options& options, uint32_t features) {
   if (group == HookGroup::cgroup) return options.cgroup_fd >= 0;
   if (group == HookGroup::stamp) return options.cgroup_fd >= 0 && !(features & ST_CFG_COOKIE);
-  if (group == HookGroup::syscall) return options.bind_result != BindResult::infer;
+  if (group == HookGroup::fexit) return options.bind_result == BindResult::fexit;
+  if (group == HookGroup::syscall) return options.bind_result == BindResult::tracepoint;
   return true;
 }
 
@@ -64,10 +65,11 @@ Result<Skeleton> open(const Options& options, uint32_t features, const LibbpfLog
   return skeleton;
 }
 
-// Programs of a group that is known to be of no use, so that they need not be tried one by one.
-void refuse(HookGroup group, const char* reason, Loaded& loaded) {
+// Programs that are known to be of no use, so that they need not be tried one by one.
+void refuse_those_that_read_memory(Loaded& loaded) {
   for (const HookInfo& hook : kHooks)
-    if (hook.group == group) loaded.refused[std::string(hook.program)] = reason;
+    if (hook.reads_memory)
+      loaded.refused[std::string(hook.program)] = "lockdown forbids reading kernel memory";
 }
 
 }  // namespace
@@ -96,8 +98,7 @@ Result<Loaded> load(const Options& options) {
     const uint32_t withheld = feature_of(log.refused_helper()) & features;
     if (withheld != 0) {
       features &= ~withheld;
-      if (withheld == ST_CFG_PROBE_READ)
-        refuse(HookGroup::syscall, "lockdown forbids reading kernel memory", loaded);
+      if (withheld == ST_CFG_PROBE_READ) refuse_those_that_read_memory(loaded);
       continue;
     }
     if (program.empty() || program == "st_set_state" || loaded.refused.contains(program))

@@ -28,7 +28,8 @@ struct Loaded {
 };
 
 // Opens and loads the programs that `options` ask for. What a kernel refuses is left out and the rest is
-// loaded again, so that a kernel with everything pays for one load. Does not attach.
+// loaded again, so that a kernel with everything pays for one load. Does not attach. BindResult::automatic has been
+// decided by then.
 Result<Loaded> load(const Options& options);
 
 }  // namespace socktrace::probe

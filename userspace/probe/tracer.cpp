@@ -8,11 +8,13 @@
 #include <cstring>
 #include <set>
 
+#include "probe/fexit.h"
 #include "probe/hooks.h"
 #include "probe/libbpf_log.h"
 #include "probe/loader.h"
 #include "probe/open_sockets.h"
 #include "probe/tracepoint.h"
+#include "sys/privileges.h"
 #include "sys/unique_fd.h"
 
 namespace socktrace::probe {
@@ -43,9 +45,6 @@ int on_sample(void* context, void* data, size_t size) {
 }
 
 Result<void> check(const Options& options) {
-  if (options.bind_result == BindResult::fexit)
-    return Error{"bind results by fexit are not built in: use --bind-result=tracepoint or infer",
-                 ErrorKind::usage};
   const auto page = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
   if (!std::has_single_bit(options.ring_bytes) || options.ring_bytes < page)
     return Error{"ring size " + std::to_string(options.ring_bytes) + ": must be a power of two, at least " +
@@ -66,6 +65,9 @@ struct Tracer::Impl {
 
   std::set<std::string_view> running;  // programs of kHooks that are attached
 
+  BindResult bind_result{};
+  std::string fexit_refusal;
+
   Tracefs tracefs;  // only used while attaching
 
   Link attach_one(const HookInfo& info, bpf_program* program, int cgroup_fd) {
@@ -78,6 +80,7 @@ struct Tracer::Impl {
 
   void attach_hook(const HookInfo& info, bpf_program* program, const Options& options, std::string refusal) {
     if (info.group == HookGroup::stamp && !bpf_program__autoload(program)) return;  // not needed here
+    if (info.group == (bind_result == BindResult::fexit ? HookGroup::syscall : HookGroup::fexit)) return;
     Hook hook{bpf_program__section_name(program), false, std::move(refusal), std::string(info.cost)};
     if (bpf_program__autoload(program)) {
       if (!info.needs.empty() && !running.contains(info.needs)) {
@@ -109,10 +112,42 @@ Tracer::~Tracer() = default;
 
 Result<Tracer> Tracer::attach(const Options& options) {
   if (Result<void> checked = check(options); !checked) return std::move(checked.error());
+  if (options.bind_result == BindResult::infer) return attach_with(options);
+  if (options.bind_result == BindResult::tracepoint) {
+    Result<Tracer> tracer = attach_with(options);
+    if (tracer && !tracer->impl_->running.contains("st_enter_bind"))
+      return Error{"bind results by tracepoint: not available here: use --bind-result=infer",
+                   ErrorKind::unavailable};
+    return tracer;
+  }
+
+  Options chosen = options;
+  std::string refusal = probe::fexit_refusal();
+  if (refusal.empty()) {
+    chosen.bind_result = BindResult::fexit;
+    Result<Tracer> tracer = attach_with(chosen);
+    if (tracer && tracer->impl_->running.contains("st_fentry_bind")) return tracer;
+    if (!tracer && options.bind_result == BindResult::fexit) return tracer;
+    refusal = tracer ? "its programs do not attach" : tracer.error().message;
+  }
+  const Result<sys::Privileges> privileges = sys::current_privileges();
+  const bool allowed = privileges && sys::missing_for_tracing(*privileges).empty();
+  if (options.bind_result == BindResult::fexit && allowed)
+    return Error{"bind results by fexit: refused by this kernel (" + refusal +
+                     "): use --bind-result=tracepoint or infer",
+                 ErrorKind::unavailable};
+  chosen.bind_result = BindResult::tracepoint;
+  Result<Tracer> tracer = attach_with(chosen);
+  if (tracer) tracer->impl_->fexit_refusal = std::move(refusal);
+  return tracer;
+}
+
+Result<Tracer> Tracer::attach_with(const Options& options) {
   Result<Loaded> loaded = load(options);
   if (!loaded) return std::move(loaded.error());
 
   auto impl = std::make_unique<Impl>();
+  impl->bind_result = options.bind_result;
   impl->skeleton = std::move(loaded->skeleton);
   const int ring_fd = bpf_map__fd(impl->skeleton->maps.st_ring);
   impl->ring.reset(ring_buffer__new(ring_fd, on_sample, &impl->draining, nullptr));
@@ -126,11 +161,16 @@ Result<Tracer> Tracer::attach(const Options& options) {
   if (!impl->hooks.front().attached)
     return Error{"attach " + impl->hooks.front().name + ": " + impl->hooks.front().error,
                  ErrorKind::unavailable};
-  if (options.bind_result == BindResult::tracepoint && !impl->running.contains("st_enter_bind"))
-    return Error{"bind results by tracepoint: not available here: use --bind-result=infer",
-                 ErrorKind::unavailable};
   impl->tracefs = {};
   return Tracer(std::move(impl));
+}
+
+BindResult Tracer::bind_result() const {
+  return impl_->bind_result;
+}
+
+const std::string& Tracer::fexit_refusal() const {
+  return impl_->fexit_refusal;
 }
 
 const std::vector<Hook>& Tracer::hooks() const {

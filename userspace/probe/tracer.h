@@ -15,8 +15,8 @@ namespace socktrace::probe {
 
 // How the errno of bind(), listen() and accept() is learned.
 enum class BindResult {
-  automatic,   // tracepoint where it attaches, else infer
-  fexit,       // not in this build: attach() answers ErrorKind::usage
+  automatic,   // fexit where the kernel takes it, else tracepoint where that attaches, else infer
+  fexit,       // at the exit of the kernel's own functions: exact, and costs nobody else anything
   tracepoint,  // syscalls:sys_{enter,exit}_*: exact, but every system call of the host costs some 40 ns more
   infer,       // nothing attached: failures are worked out from the hooks that follow, or do not
 };
@@ -47,14 +47,20 @@ struct Counters {
 class Tracer {
  public:
   // Loads and attaches. Every hook but inet_sock_set_state may fail alone; hooks() tells which did.
-  // Errors: privilege (EPERM), unavailable (no BTF, no BPF, or inet_sock_set_state refused), usage (options).
+  // Errors: privilege (EPERM), unavailable (no BTF, no BPF, or inet_sock_set_state or the bind_result that was asked for
+  // refused), usage (options).
   static Result<Tracer> attach(const Options& options);
 
   Tracer(Tracer&&) noexcept;
   Tracer& operator=(Tracer&&) noexcept;
   ~Tracer();
 
+  // One for each program that the options ask for, and of the two ways to learn results the one that was taken.
   [[nodiscard]] const std::vector<Hook>& hooks() const;
+  // How results are learned here; never `automatic`.
+  [[nodiscard]] BindResult bind_result() const;
+  // Why not by fexit, when that was tried; else empty.
+  [[nodiscard]] const std::string& fexit_refusal() const;
 
   // Readable when the ring has passed its watermark or holds something waited for. Records arrive without a
   // wakeup too, so call drain() every 10 to 50 ms as well.
@@ -75,6 +81,7 @@ class Tracer {
 
  private:
   struct Impl;
+  static Result<Tracer> attach_with(const Options& options);
   explicit Tracer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

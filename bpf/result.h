@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Results of bind(), listen(), accept() and of connect() on datagram sockets, for whichever hooks
+ * see a call begin and end: fexit.bpf.c or, where the kernel refuses those, syscalls.bpf.c. What
+ * the cgroup hooks learn in between is joined by a hash keyed by thread.
+ */
+#pragma once
+
+#include "emit.h"
+#include "sock.h"
+#include "task.h"
+
+static __always_inline struct fdtable *st_descriptors(void)
+{
+	struct task_struct *task;
+
+	if (st_config.features & ST_CFG_TASK_BTF)
+		return bpf_get_current_task_btf()->files->fdt;
+	task = (struct task_struct *)bpf_get_current_task();
+	return BPF_CORE_READ(task, files, fdt);
+}
+
+/* The socket behind a descriptor of the current process, or NULL. */
+static __always_inline const struct sock *st_sock_of(int fd)
+{
+	struct file *file = NULL, **slots;
+	struct fdtable *table;
+	struct socket *socket;
+
+	if (!(st_config.features & ST_CFG_PROBE_READ))
+		return NULL;
+	table = st_descriptors();
+	slots = BPF_CORE_READ(table, fd);
+	if (fd < 0 || (__u32)fd >= BPF_CORE_READ(table, max_fds))
+		return NULL;
+	bpf_probe_read_kernel(&file, sizeof(file), &slots[fd]);
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	socket = BPF_CORE_READ(file, private_data);
+	/* A socket file opened by its path (O_PATH) is not a socket. */
+	if (!socket || BPF_CORE_READ(socket, file) != file)
+		return NULL;
+	return BPF_CORE_READ(socket, sk);
+}
+
+static __always_inline bool st_is_inet(const struct sock *sk)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+	return family == AF_INET || family == AF_INET6;
+}
+
+static __always_inline int st_call_begins(__u8 kind, int fd)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct st_call call = {.kind = kind, .fd = fd};
+
+	if (!st_ignored())
+		bpf_map_update_elem(&st_calls, &id, &call, BPF_ANY);
+	return 0;
+}
+
+/* A record of what the system call returned. `socket` is filled by the caller. */
+static __always_inline struct st_with_task *st_result(__u8 kind, long result, int fd)
+{
+	struct st_with_task *record = st_reserve(sizeof(*record), kind, ST_F_TASK | ST_F_RESULT);
+
+	if (!record)
+		return NULL;
+	record->head.error = result < 0 ? -result : 0;
+	st_fill_task(&record->task, fd);
+	return record;
+}
+
+static __always_inline void st_fill_at(struct st_with_task *record, const struct sock *sk)
+{
+	if (!(st_config.features & ST_CFG_PROBE_READ))
+		return;
+	record->head.sk = (__u64)sk;
+	st_fill_probed(&record->sock, &record->head.cookie, &record->head.netns, sk);
+}
+
+static __always_inline void st_take(struct st_with_task *record, const struct st_call *call)
+{
+	record->head.cookie = call->cookie;
+	record->head.sk = call->sk;
+	record->head.netns = call->netns;
+	record->sock = call->sock;
+}
+
+/* A bind that no hook saw either failed before it reached the protocol (EBADF, a bad length), which
+ * is told to nobody, or belongs to a protocol with a bind of its own (raw, SCTP), which the socket
+ * itself describes. */
+static __always_inline void st_bind_result(const struct st_call *call, long result)
+{
+	const struct sock *sk = NULL;
+	struct st_with_task *record;
+
+	if (!call->seen) {
+		if (result)
+			return;
+		sk = st_sock_of(call->fd);
+		if (!sk || !st_is_inet(sk))
+			return;
+	}
+	record = st_result(ST_BIND, result, call->fd);
+	if (!record)
+		return;
+	if (call->seen)
+		st_take(record, call);
+	else
+		st_fill_at(record, sk);
+	st_submit(record, result != 0);
+}
+
+static __always_inline int st_bind_ends(long result)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct st_call *call = bpf_map_lookup_elem(&st_calls, &id);
+
+	if (!call)
+		return 0;
+	if (call->kind == ST_BIND)
+		st_bind_result(call, result);
+	bpf_map_delete_elem(&st_calls, &id);
+	return 0;
+}
+
+static __always_inline int st_listen_ends(int fd, long result)
+{
+	const struct sock *sk = st_sock_of(fd);
+	struct st_with_task *record;
+
+	if (!sk || !st_is_inet(sk))
+		return 0;
+	record = st_result(ST_LISTEN, result, fd);
+	if (!record)
+		return 0;
+	st_fill_at(record, sk);
+	record->sock.backlog = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	st_submit(record, true);
+	return 0;
+}
+
+/* Nothing of its beginning is needed: what matters is the descriptor that is returned. */
+static __always_inline int st_accept_ends(long result)
+{
+	struct st_with_task *record;
+	const struct sock *sk;
+
+	if (result < 0 || st_ignored())
+		return 0;
+	sk = st_sock_of(result);
+	if (!sk || !st_is_inet(sk))
+		return 0;
+	record = st_result(ST_ACCEPT, 0, result);
+	if (!record)
+		return 0;
+	st_fill_at(record, sk);
+	st_submit(record, false);
+	return 0;
+}
+
+/* Only cgroup/connect on a datagram socket fills the entry. The port the kernel has chosen is read
+ * from the socket. */
+static __always_inline int st_connect_ends(long result)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct st_call *call = bpf_map_lookup_elem(&st_calls, &id);
+	struct st_with_task *record;
+
+	if (!call)
+		return 0;
+	if (call->kind == ST_CONNECT && call->seen) {
+		record = st_result(ST_CONNECT, result, call->fd);
+		if (record) {
+			st_take(record, call);
+			if (!result)
+				st_fill_at(record, (const struct sock *)call->sk);
+			st_submit(record, false);
+		}
+	}
+	bpf_map_delete_elem(&st_calls, &id);
+	return 0;
+}
