@@ -333,9 +333,9 @@ TEST_F(ProbeTest, TheRingWakesAtOnceForAFailedBind) {
 TEST_F(ProbeTest, AReaderThatSleepsIsWokenByTheNextRecordWhateverItIs) {
   attach();
   TestSocket sender(AF_INET, SOCK_DGRAM);
-  pollfd ring{.fd = tracer_->fd(), .events = POLLIN, .revents = 0};
+  pollfd ring{.fd = tracer().fd(), .events = POLLIN, .revents = 0};
   constexpr int kLong_ms = 5000;
-  tracer_->wake_on_next_record();
+  tracer().wake_on_next_record();
   ASSERT_EQ(sender.send_to(kPort), 0);
   EXPECT_EQ(poll(&ring, 1, kLong_ms), 1);
   collect([&] { return of(RecordKind::send).size() == 1; });

@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "cli/doctor.h"
 #include "cli/exposed.h"
 #include "cli/help.h"
 #include "cli/log.h"
@@ -27,7 +28,7 @@ struct Verb {
 // version that keeps this list.
 constexpr std::array kVerbs = {
     Verb{"ss", run_ss_command},   Verb{"record", run_record_command},   Verb{"log", run_log_command},
-    Verb{"why", run_why_command}, Verb{"exposed", run_exposed_command},
+    Verb{"why", run_why_command}, Verb{"exposed", run_exposed_command}, Verb{"doctor", run_doctor_command},
 };
 
 }  // namespace

@@ -24,6 +24,7 @@ Usage: socktrace [OPTIONS] [FILTER]   table now, then live events until Ctrl-C
        socktrace log [OPTIONS] [FILTER]            recorded events
        socktrace why WHERE      who holds a port, would a bind there work
        socktrace exposed        which ports other hosts may reach
+       socktrace doctor         what works on this host, what does not
 
 FILTER is ss's filter language: state established and ( dst 10.0.0.0/8 or
 sport = :22 ). As in ss, `and` and `or` have equal precedence, left to right.

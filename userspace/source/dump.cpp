@@ -142,6 +142,16 @@ Result<DumpReport> dump_rows(const DumpRequest& request, const RowSink& sink) {
   return report;
 }
 
+Result<TableAccess> table_access(Table table) {
+  const Query query{
+      .table = table, .family = Family::inet, .states = mask(State::none), .detail = {}, .bytecode = {}};
+  const Result<DumpEnd> end = read_netlink(query, [](Row&&) { return false; });
+  if (end) return TableAccess::sock_diag;
+  if (!is_missing(end.error())) return end.error();
+  const char* path = proc_file(query);
+  return path != nullptr && std::ifstream(path) ? TableAccess::proc : TableAccess::none;
+}
+
 Result<void> dump_sockets(const DumpRequest& request, const std::function<void(Socket&&)>& sink) {
   for (int attempt = 0; attempt < kMaxRepeats; ++attempt) {
     Result<DumpReport> report = dump_rows(request, [&](Row&& row) {

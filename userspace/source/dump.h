@@ -39,6 +39,10 @@ struct DumpReport {
 using RowSink = std::function<bool(diag::Row&&)>;
 Result<DumpReport> dump_rows(const DumpRequest& request, const RowSink& sink);
 
+// How the current namespace's sockets of a table can be had.
+enum class TableAccess { sock_diag, proc, none };
+Result<TableAccess> table_access(diag::Table table);
+
 // As dump_rows, for who needs the sockets only. A missing table is an error unless the kernel can be without
 // it (all but TCP, UDP and unix). An interrupted dump is repeated, so that a socket may come more than once.
 Result<void> dump_sockets(const DumpRequest& request, const std::function<void(Socket&&)>& sink);

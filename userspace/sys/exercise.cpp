@@ -49,6 +49,7 @@ uint64_t cookie_of(const UniqueFd& socket) {
 // A socket that waits for at most a second (a firewall may swallow what is sent) and is reset when it is closed.
 UniqueFd open_socket(int type) {
   UniqueFd fd(socket(AF_INET, type | SOCK_CLOEXEC, 0));
+  if (!fd) return fd;
   const timeval limit{.tv_sec = 1, .tv_usec = 0};
   setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);

@@ -1,0 +1,152 @@
+"""`socktrace doctor`: what works on this host is found out by trying, and what does not says what that costs and what to do."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
+import live
+from test_errors import Degraded, in_mount_namespace
+
+
+def setUpModule():
+    live.enter_network_namespace()
+
+
+STEPS = ["bind", "listen", "failed bind", "connect", "established", "accept", "close", "UDP bind", "UDP close"]
+
+
+class Report:
+    """The answer of `doctor --json`: checks by name, and the verdict."""
+
+    def __init__(self, result):
+        self.result = result
+        records = [json.loads(line) for line in result.stdout.splitlines()]
+        self.verdict = records.pop()
+        self.checks = {record["name"]: record for record in records}
+
+    def state(self, name):
+        return self.checks[name]["state"]
+
+    def section(self, name):
+        return {check["name"]: check["state"] for check in self.checks.values() if check["section"] == name}
+
+
+def doctor(setup=None, wrap=()):
+    if setup:
+        return Report(in_mount_namespace(setup, "doctor", "--json", wrap=wrap))
+    return Report(
+        subprocess.run(
+            [*wrap, live.SOCKTRACE, "doctor", "--json"],
+            capture_output=True, text=True, timeout=live.DEADLINE_S, stdin=subprocess.DEVNULL,
+        )
+    )
+
+
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+class Doctor(unittest.TestCase):
+    def judge(self, report, status, verdict):
+        self.assertEqual(report.result.returncode, status, report.result.stdout + report.result.stderr)
+        self.assertEqual((report.verdict["verdict"], report.verdict["status"]), (verdict, status), report.result.stdout)
+        self.assertEqual(report.result.stderr, "")
+        for check in report.checks.values():
+            if check["state"] == "works":
+                self.assertFalse({"cost", "fix"} & check.keys(), check)
+            elif check["section"] != "self-test":
+                self.assertTrue(check.get("found"), check)
+
+    def test_everything_that_happens_is_seen(self):
+        report = doctor()
+        self.assertEqual(report.result.returncode, 0, report.result.stdout)
+        self.assertEqual(report.section("self-test"), dict.fromkeys(STEPS, "works"))
+        self.assertIn(report.verdict["verdict"], ("works", "reduced"))
+
+    def test_it_lists_the_hooks_of_the_verbose_ready_line(self):
+        report = doctor()
+        verbose = live.run("--listen", "--for", "1ms", "--verbose").stderr
+        hooks = dict(re.findall(r"^socktrace: hook (\S+): (attached|off)", verbose, re.M))
+        states = report.section("hooks")
+        results = states.pop("bind, listen, accept results")
+        self.assertEqual(states, {name: {"attached": "works"}.get(state, state) for name, state in hooks.items()})
+        self.assertEqual(results, "works" if "fexit/__sys_bind" in hooks else "off")
+
+    def test_text_says_what_is_off_what_it_costs_and_what_to_do(self):
+        full = live.run("doctor")
+        self.assertEqual(full.returncode, 0, full.stderr)
+        self.assertRegex(full.stdout, r"(?m)^privileges\n  works    CAP_BPF$")
+        self.assertRegex(full.stdout, r"(?m)^self-test\n  works    bind +seen$")
+        self.assertRegex(full.stdout.splitlines()[-1], "^tracing works")
+        quiet = live.run("doctor", "-q")
+        self.assertNotRegex(quiet.stdout, "(?m)^  works")
+        self.assertEqual(quiet.stdout.splitlines()[-1], full.stdout.splitlines()[-1])
+
+    def test_nobody_gets_a_useful_answer(self):
+        report = doctor(wrap=NOBODY)
+        self.judge(report, 3, "privileges")
+        self.assertEqual(report.state("CAP_BPF"), "missing")
+        self.assertIn("sudo", report.checks["CAP_BPF"]["fix"])
+        self.assertEqual(report.state("TCP"), "works")
+        self.assertEqual(report.section("self-test"), dict.fromkeys(STEPS, "untested"))
+
+    def test_each_capability_that_is_missing_is_named(self):
+        for capability in ("net_admin", "sys_admin", "sys_ptrace"):
+            with self.subTest(capability):
+                report = doctor(wrap=["setpriv", f"--bounding-set=-{capability}"])
+                name = f"CAP_{capability.upper()}"
+                self.assertNotEqual(report.state(name), "works")
+                self.assertIn(name, report.checks[name]["fix"])
+
+    def test_without_btf_tracing_does_not_work(self):
+        report = doctor("mount -t tmpfs none /sys/kernel/btf")
+        self.judge(report, 4, "unavailable")
+        self.assertEqual(report.state("BTF"), "missing")
+        self.assertIn("CONFIG_DEBUG_INFO_BTF", report.checks["BTF"]["fix"])
+
+    def test_without_cgroup2_what_is_lost_is_not_seen(self):
+        report = doctor(Degraded.HIDE_CGROUP2)
+        self.judge(report, 0, "reduced")
+        self.assertEqual(report.state("cgroup2"), "off")
+        self.assertIn("mount -t cgroup2", report.checks["cgroup2"]["fix"])
+        self.assertEqual(report.state("cgroup/bind4"), "off")
+        self.assertEqual(report.checks["cgroup/bind4"]["cost"], "failed IPv4 binds are not seen")
+        steps = report.section("self-test")
+        self.assertEqual([name for name in steps if steps[name] == "off"], ["failed bind", "UDP close"])
+
+    def test_without_tracefs_and_the_right_to_mount_it(self):
+        report = doctor(Degraded.HIDE_TRACEFS, wrap=["setpriv", "--bounding-set=-sys_admin"])
+        self.assertEqual(report.result.returncode, 0, report.result.stdout)
+        self.assertEqual(report.state("tracefs"), "off")
+        self.assertIn("mount -t tracefs", report.checks["tracefs"]["fix"])
+        fexit = "fexit/__sys_bind" in report.checks
+        self.assertEqual(report.state("accept"), "works" if fexit else "off")
+        self.assertEqual(report.state("listen"), "works")
+
+    def test_without_loopback_nothing_is_proven(self):
+        report = doctor(wrap=["unshare", "--net"])
+        self.judge(report, 0, "unproven")
+        self.assertIn("Network is unreachable", report.verdict["text"])
+        self.assertEqual(report.section("self-test"), dict.fromkeys(STEPS, "untested"))
+
+    def test_a_hidden_proc_is_said(self):
+        report = doctor("mount -t proc -o hidepid=2 proc /proc", wrap=NOBODY)
+        self.assertEqual(report.state("/proc"), "off")
+        self.assertIn("hidepid", report.checks["/proc"]["found"])
+
+    def test_a_pid_namespace_of_its_own_is_said(self):
+        report = doctor(wrap=["unshare", "--pid", "--fork", "--mount-proc"])
+        self.assertEqual(report.state("/proc"), "off")
+        self.assertIn("pid namespace", report.checks["/proc"]["found"])
+
+    def test_unknown_words_are_usage(self):
+        result = live.run("doctor", "--fast")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("--fast", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
