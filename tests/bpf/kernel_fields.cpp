@@ -4,12 +4,6 @@
 #include <string_view>
 
 namespace socktrace::test {
-namespace {
-
-struct Field {
-  uint32_t type = 0;
-  uint32_t bits = 0;  // of a bit-field; 0: none
-};
 
 uint32_t resolve(const btf* types, uint32_t id) {
   while (true) {
@@ -19,12 +13,15 @@ uint32_t resolve(const btf* types, uint32_t id) {
   }
 }
 
+namespace {
+
 std::string_view name_of(const btf* types, uint32_t offset) {
   return btf__name_by_offset(types, offset);
 }
 
-// The field of that name, in the struct itself or in an anonymous struct or union within.
-std::optional<Field> find(const btf* types, uint32_t id, std::string_view name) {
+}  // namespace
+
+std::optional<Field> find_field(const btf* types, uint32_t id, std::string_view name) {
   const btf_type* type = btf__type_by_id(types, id);
   const btf_member* members = btf_members(type);
   for (uint16_t i = 0; i < btf_vlen(type); ++i) {
@@ -33,30 +30,35 @@ std::optional<Field> find(const btf* types, uint32_t id, std::string_view name) 
     if (!member.empty()) continue;
     const uint32_t inner = resolve(types, members[i].type);
     if (!btf_is_composite(btf__type_by_id(types, inner))) continue;
-    if (std::optional<Field> found = find(types, inner, name)) return found;
+    if (std::optional<Field> found = find_field(types, inner, name)) return found;
   }
   return std::nullopt;
 }
+
+std::vector<NamedStruct> kernel_structs(const btf* ours) {
+  std::vector<NamedStruct> structs;
+  for (uint32_t id = 1; id < btf__type_cnt(ours); ++id) {
+    const btf_type* type = btf__type_by_id(ours, id);
+    const std::string_view name = name_of(ours, type->name_off);
+    // BTF-defined maps are structs of pointers; ours are named st_*, libbpf's macros may leave others anonymous.
+    if (btf_is_struct(type) && !name.empty() && !name.starts_with("st_") && btf_vlen(type) != 0)
+      structs.push_back({id, std::string(name)});
+  }
+  return structs;
+}
+
+namespace {
 
 class Comparison {
  public:
   Comparison(const btf* ours, const btf* kernel) : ours_(ours), kernel_(kernel) {}
 
   FieldReport run() {
-    for (uint32_t id = 1; id < btf__type_cnt(ours_); ++id) {
-      const btf_type* type = btf__type_by_id(ours_, id);
-      const std::string_view name = name_of(ours_, type->name_off);
-      if (btf_is_struct(type) && !name.empty() && !name.starts_with("st_") && !is_map(type))
-        compare_named(id, name);
-    }
+    for (const NamedStruct& type : kernel_structs(ours_)) compare_named(type.id, type.name);
     return std::move(report_);
   }
 
  private:
-  // BTF-defined maps are structs of pointers; ours are named st_*, libbpf's macros may leave others
-  // anonymous.
-  static bool is_map(const btf_type* type) { return btf_vlen(type) == 0; }
-
   void differ(const std::string& path, const std::string& how) {
     report_.differences.push_back(path + ": " + how);
   }
@@ -84,7 +86,7 @@ class Comparison {
       }
       ++report_.fields;
       const std::string field_path = path + "." + std::string(name);
-      const std::optional<Field> field = find(kernel_, theirs, name);
+      const std::optional<Field> field = find_field(kernel_, theirs, name);
       if (!field)
         differ(field_path, "the kernel has no such field");
       else if (widths)
