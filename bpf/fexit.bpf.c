@@ -43,7 +43,7 @@ int BPF_PROG(st_fexit_accept4, int fd, void *address, int *length, int flags, in
 SEC("fentry/__sys_connect")
 int BPF_PROG(st_fentry_connect, int fd)
 {
-	return st_call_begins(ST_CONNECT, fd);
+	return st_connect_begins(fd);
 }
 
 SEC("fexit/__sys_connect")

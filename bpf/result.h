@@ -10,36 +10,57 @@
 #include "sock.h"
 #include "task.h"
 
-static __always_inline struct fdtable *st_descriptors(void)
+/* The file behind a descriptor of the current process, or NULL. */
+static __always_inline struct file *st_file_of(int fd)
 {
-	struct task_struct *task;
+	struct file *file = NULL, **slots;
+	struct fdtable *table;
+	__u32 count;
 
-	if (st_config.features & ST_CFG_TASK_BTF)
-		return bpf_get_current_task_btf()->files->fdt;
-	task = (struct task_struct *)bpf_get_current_task();
-	return BPF_CORE_READ(task, files, fdt);
+	if (st_config.features & ST_CFG_TASK_BTF) {
+		table = bpf_get_current_task_btf()->files->fdt;
+		slots = table->fd;
+		count = table->max_fds;
+	} else {
+		table = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), files, fdt);
+		slots = BPF_CORE_READ(table, fd);
+		count = BPF_CORE_READ(table, max_fds);
+	}
+	if ((__u32)fd < count)
+		bpf_probe_read_kernel(&file, sizeof(file), &slots[fd]);
+	return file;
 }
 
 /* The socket behind a descriptor of the current process, or NULL. */
 static __always_inline const struct sock *st_sock_of(int fd)
 {
-	struct file *file = NULL, **slots;
-	struct fdtable *table;
 	struct socket *socket;
+	struct file *file;
 
 	if (!(st_config.features & ST_CFG_PROBE_READ))
 		return NULL;
-	table = st_descriptors();
-	slots = BPF_CORE_READ(table, fd);
-	if (fd < 0 || (__u32)fd >= BPF_CORE_READ(table, max_fds))
-		return NULL;
-	bpf_probe_read_kernel(&file, sizeof(file), &slots[fd]);
+	file = st_file_of(fd);
 	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return NULL;
 	socket = BPF_CORE_READ(file, private_data);
 	/* A socket file opened by its path (O_PATH) is not a socket. */
 	if (!socket || BPF_CORE_READ(socket, file) != file)
 		return NULL;
+	return BPF_CORE_READ(socket, sk);
+}
+
+/* The same for a descriptor that the kernel will only take, or has just made, as a socket's. */
+static __always_inline const struct sock *st_sock_of_socket(int fd)
+{
+	struct socket *socket;
+	struct file *file;
+
+	if (!(st_config.features & ST_CFG_PROBE_READ))
+		return NULL;
+	file = st_file_of(fd);
+	if (!file)
+		return NULL;
+	socket = BPF_CORE_READ(file, private_data);
 	return BPF_CORE_READ(socket, sk);
 }
 
@@ -150,7 +171,7 @@ static __always_inline int st_accept_ends(long result)
 
 	if (result < 0 || st_ignored())
 		return 0;
-	sk = st_sock_of(result);
+	sk = st_sock_of_socket(result);
 	if (!sk || !st_is_inet(sk))
 		return 0;
 	record = st_result(ST_ACCEPT, 0, result);
@@ -159,6 +180,16 @@ static __always_inline int st_accept_ends(long result)
 	st_fill_at(record, sk);
 	st_submit(record, false);
 	return 0;
+}
+
+/* TCP is told by its states. What is no socket at all is read as something, and fails. */
+static __always_inline int st_connect_begins(int fd)
+{
+	const struct sock *sk = st_sock_of_socket(fd);
+
+	if (sk && BPF_CORE_READ(sk, sk_type) == SOCK_STREAM)
+		return 0;
+	return st_call_begins(ST_CONNECT, fd);
 }
 
 /* Only cgroup/connect on a datagram socket fills the entry. The port the kernel has chosen is read
