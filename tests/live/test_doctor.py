@@ -9,7 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 import live
-from test_errors import Degraded, in_mount_namespace
+import test_errors
 
 
 def setUpModule():
@@ -37,7 +37,7 @@ class Report:
 
 def doctor(setup=None, wrap=()):
     if setup:
-        return Report(in_mount_namespace(setup, "doctor", "--json", wrap=wrap))
+        return Report(test_errors.in_mount_namespace(setup, "doctor", "--json", wrap=wrap))
     return Report(
         subprocess.run(
             [*wrap, live.SOCKTRACE, "doctor", "--json"],
@@ -108,7 +108,7 @@ class Doctor(unittest.TestCase):
         self.assertIn("CONFIG_DEBUG_INFO_BTF", report.checks["BTF"]["fix"])
 
     def test_without_cgroup2_what_is_lost_is_not_seen(self):
-        report = doctor(Degraded.HIDE_CGROUP2)
+        report = doctor(test_errors.Degraded.HIDE_CGROUP2)
         self.judge(report, 0, "reduced")
         self.assertEqual(report.state("cgroup2"), "off")
         self.assertIn("mount -t cgroup2", report.checks["cgroup2"]["fix"])
@@ -118,7 +118,7 @@ class Doctor(unittest.TestCase):
         self.assertEqual([name for name in steps if steps[name] == "off"], ["failed bind", "UDP close"])
 
     def test_without_tracefs_and_the_right_to_mount_it(self):
-        report = doctor(Degraded.HIDE_TRACEFS, wrap=["setpriv", "--bounding-set=-sys_admin"])
+        report = doctor(test_errors.Degraded.HIDE_TRACEFS, wrap=["setpriv", "--bounding-set=-sys_admin"])
         self.assertEqual(report.result.returncode, 0, report.result.stdout)
         self.assertEqual(report.state("tracefs"), "off")
         self.assertIn("mount -t tracefs", report.checks["tracefs"]["fix"])

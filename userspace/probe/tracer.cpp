@@ -14,7 +14,6 @@
 #include "probe/loader.h"
 #include "probe/open_sockets.h"
 #include "probe/tracepoint.h"
-#include "sys/privileges.h"
 #include "sys/unique_fd.h"
 
 namespace socktrace::probe {
@@ -130,15 +129,14 @@ Result<Tracer> Tracer::attach(const Options& options) {
     if (!tracer && options.bind_result == BindResult::fexit) return tracer;
     refusal = tracer ? "its programs do not attach" : tracer.error().message;
   }
-  const Result<sys::Privileges> privileges = sys::current_privileges();
-  const bool allowed = privileges && sys::missing_for_tracing(*privileges).empty();
-  if (options.bind_result == BindResult::fexit && allowed)
+  chosen.bind_result = BindResult::tracepoint;
+  Result<Tracer> tracer = attach_with(chosen);
+  if (!tracer) return tracer;  // what stands in the way of everything
+  if (options.bind_result == BindResult::fexit)
     return Error{"bind results by fexit: refused by this kernel (" + refusal +
                      "): use --bind-result=tracepoint or infer",
                  ErrorKind::unavailable};
-  chosen.bind_result = BindResult::tracepoint;
-  Result<Tracer> tracer = attach_with(chosen);
-  if (tracer) tracer->impl_->fexit_refusal = std::move(refusal);
+  tracer->impl_->fexit_refusal = std::move(refusal);
   return tracer;
 }
 
