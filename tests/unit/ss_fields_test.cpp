@@ -95,7 +95,7 @@ TEST(SsJson, NumbersBeyondDoublesAreStrings) {
   const Bytes message = MessageBuilder(header).attribute(INET_DIAG_INFO, info).bytes();
   std::string out;
   append_json(out, *diag::parse_row(Table::tcp, message));
-  EXPECT_NE(out.find(R"("bytes_sent":"9007199254740993","bytes_received":0)"), std::string::npos) << out;
+  EXPECT_NE(out.find(R"("bytes_sent":"9007199254740993","bytes_retrans":0)"), std::string::npos) << out;
 }
 
 TEST(SsColumns, ChosenFieldsAligned) {
@@ -126,6 +126,25 @@ TEST(SsGroups, TheMostFrequentFirst) {
   EXPECT_EQ(out,
             "{\"network.local.port\":80,\"sockets\":3}\n{\"network.local.port\":22,\"sockets\":1}\n"
             "{\"network.local.port\":443,\"sockets\":1}\n");
+}
+
+TEST(SsGroups, SocketsThatNobodyHasAreGroupedByTheReason) {
+  GroupTable table(*find_field("process"));
+  Row row = listener(80);
+  for (const NoOwner reason : {NoOwner::kernel, NoOwner::exited, NoOwner::exited}) {
+    row.socket.no_owner = reason;
+    table.add(row);
+  }
+  row.socket.owners = {owner(9, "sshd", 3)};
+  table.add(row);
+  std::string out;
+  table.render(out, false);
+  EXPECT_EQ(out, "2 ?exited\n1 ?kernel\n1 sshd\n");
+  out.clear();
+  table.render_json(out);
+  EXPECT_EQ(out,
+            "{\"owner.absent\":\"exited\",\"sockets\":2}\n{\"owner.absent\":\"kernel\",\"sockets\":1}\n"
+            "{\"process.name\":\"sshd\",\"sockets\":1}\n");
 }
 
 TEST(SsSorting, ByKeysInTurnWithTheirAttributes) {
@@ -166,6 +185,12 @@ TEST(SsSummary, FromThreeFiles) {
             "INET\t  61        50        11       \n"
             "FRAG\t  0         0         0        \n"
             "\n");
+}
+
+TEST(SsSummary, WhatTheFilesHaveOfTheWholeHostIsReplacedByWhatWasCounted) {
+  const std::string text = summary_text("TCP: inuse 2 orphan 70 tw 3 alloc 900 mem 6\n", "TCP6: inuse 1\n",
+                                        "", TcpCounts{.sockets = 5, .closed = 2, .orphaned = 1});
+  EXPECT_NE(text.find("TCP:   8 (estab 0, closed 2, orphaned 1, timewait 3)\n"), std::string::npos) << text;
 }
 
 TEST(SsSummary, MissingFilesAreZeros) {

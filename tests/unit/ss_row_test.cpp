@@ -28,7 +28,7 @@ Names names() {
                     Table) { return port == 22 ? std::string_view("ssh") : std::string_view(); },
       .ip_protocol =
           [](uint8_t number) { return number == 1 ? std::string_view("icmp") : std::string_view(); },
-      .interface = [](uint32_t) { return std::string_view("lo"); },
+      .interface = [](uint32_t, uint32_t) { return std::string_view("lo"); },
       .host = [](Family, const AddressBytes&) { return std::string_view("localhost"); },
       .process = [](uint32_t pid) { return pid == 42 ? std::string("ip") : std::string(); },
       .cgroup = [](uint64_t id) { return id == 1 ? std::string("/") : std::string(); },
@@ -119,6 +119,29 @@ TEST(SsRow, RawSocketsHaveTheirProtocolAsPort) {
   EXPECT_EQ(text(Table::raw, bytes_of(header), {}), "raw|UNCONN|0|0|0.0.0.0:|icmp|0.0.0.0:|*|");
   header.id.idiag_sport = htons(200);
   EXPECT_EQ(text(Table::raw, bytes_of(header), {}), "raw|UNCONN|0|0|0.0.0.0:|ipproto-200|0.0.0.0:|*|");
+}
+
+TEST(SsRow, SctpAssociationsStandUnderTheirEndpointWithStatesOfTheirOwn) {
+  inet_diag_msg header = connection();
+  header.idiag_state = 3;  // SCTP_STATE_ESTABLISHED
+  Row row = *diag::parse_row(Table::sctp, bytes_of(header));
+  row.association = true;
+  EXPECT_EQ(text(row, {.numeric = true}), "|`- ESTAB|0|0|127.0.0.1:|22|10.99.0.1:|40000|");
+}
+
+TEST(SsRow, OnATerminalThePeerOfAUnixSocketHasAName) {
+  unix_diag_msg header{};
+  header.udiag_family = AF_UNIX;
+  header.udiag_type = SOCK_STREAM;
+  header.udiag_state = static_cast<uint8_t>(State::established);
+  header.udiag_ino = 10;
+  Row row =
+      *diag::parse_row(Table::unix_stream, MessageBuilder(header).attribute(UNIX_DIAG_PEER, 11U).bytes());
+  row.peer_owners = {owner(7, "bus", 4), owner(8, "a\x1b", 5)};
+  EXPECT_EQ(text(row, {.processes = true}, {owner(9, "x", 3)}),
+            "u_str|ESTAB|0|0|* |10|* |11| users:((\"x\",pid=9,fd=3))");
+  EXPECT_EQ(text(row, {.processes = true, .every_owner = true}, {owner(9, "x", 3)}),
+            "u_str|ESTAB|0|0|* |10|* |11| users:((\"x\",pid=9,fd=3)) peer:(bus[7],a\\x1b[8])");
 }
 
 TEST(SsRow, QueuesArePrintedWithASign) {

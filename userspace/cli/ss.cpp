@@ -9,6 +9,7 @@
 #include "cli/exit_code.h"
 #include "cli/ss_printers.h"
 #include "core/event_text.h"
+#include "core/ss/rest.h"
 #include "core/ss/selection.h"
 #include "core/ss/summary.h"
 #include "source/destroyed.h"
@@ -42,7 +43,11 @@ diag::TableSet tables_to_dump(const ss::Selection& selection) {
 class Run {
  public:
   Run(const Plan& plan, const SsEdges& edges)
-      : plan_(plan), edges_(edges), printer_(printer_for(plan, edges)), sorted_(plan.sort) {}
+      : plan_(plan),
+        edges_(edges),
+        withheld_(plan.options, edges.filter_needs),
+        printer_(printer_for(plan, edges)),
+        sorted_(plan.sort) {}
 
   Result<void> dump_current_netns() {
     if (plan_.options.events) return follow();
@@ -50,20 +55,24 @@ class Run {
     Result<source::DumpReport> report =
         source::dump_rows(request, [this](diag::Row&& row) { return take(std::move(row)); });
     if (!report) return std::move(report.error());
+    withheld_.look_at(*report);
     if (report->interrupted)
       edges_.message("sockets changed during the dump; rows may be missing or repeated");
-    return {};
+    return refusal();
   }
 
   Result<void> read_rows() {
-    return edges_.rows([this](diag::Row&& row) {
+    Result<void> read = edges_.rows([this](diag::Row&& row) {
       if (!ss::selects(plan_.options.selection, row)) return true;
       return take(std::move(row));
     });
+    return read ? refusal() : std::move(read);
   }
 
   Result<void> dump_one_of_many(const sys::NetNamespace& netns) {
-    netns_name_ = netns_names_.emplace_back(edges_.netns_name(netns));
+    Result<std::string> name = edges_.enter(netns);
+    if (!name) return std::move(name.error());
+    netns_name_ = netns_names_.emplace_back(*std::move(name));
     return dump_current_netns();
   }
 
@@ -73,6 +82,7 @@ class Run {
   int finish() {
     if (sorting()) sorted_.for_each([this](const diag::Row& row) { return printer_->add(row); });
     printer_->finish();
+    if (!edges_.rows) withheld_.tell(edges_.message);
     if (hidden_ > 0 && plan_.owners && !edges_.sees_every_process)
       edges_.message(fmt::format("{} socket{} of other users: root sees their processes", hidden_,
                                  hidden_ == 1 ? "" : "s"));
@@ -92,7 +102,7 @@ class Run {
     request.inet = (selection.families & ss::bit(Family::inet)) != 0 && selection.preferred != Family::inet6;
     request.inet6 = (selection.families & ss::bit(Family::inet6)) != 0 && selection.preferred != Family::inet;
     request.detail = ss::detail(plan_.options.show);
-    request.bytecode = edges_.bytecode;
+    request.bytecode = edges_.bytecode();
     return request;
   }
 
@@ -107,15 +117,37 @@ class Run {
   bool take(diag::Row&& row) {
     row.netns_name = netns_name_;
     const bool has_owners = edges_.rows_are_recorded;
+    if (!has_owners) {
+      Result<void> told = withheld_.look_at(row);
+      if (!told) refusal_ = std::move(told.error());
+      if (refusal_) return false;
+    }
     if (edges_.matches_owners && !has_owners) edges_.add_owners(row);
     if (edges_.matches && !edges_.matches(row.socket)) return true;
     if (plan_.owners && !edges_.matches_owners && !has_owners) edges_.add_owners(row);
     if (row.socket.owners.empty() && row.socket.no_owner == NoOwner::permission) ++hidden_;
     if (plan_.options.kill && !kill(row.socket)) return true;
     found_ = true;
+    if (plan_.fields) look_up_names(row);
     if (!sorting()) return printer_->add(row);
     sorted_.add(std::move(row));
     return true;
+  }
+
+  Result<void> refusal() {
+    return refusal_ ? Result<void>(*std::exchange(refusal_, std::nullopt)) : Result<void>();
+  }
+
+  // Here, since a row that is sorted is printed when its namespace has been left.
+  void look_up_names(diag::Row& row) const {
+    if (row.socket.ifindex != 0) row.interface = edges_.names.interface(row.socket.netns, row.socket.ifindex);
+    if (plan_.cgroup_paths && row.socket.cgroup_id != 0)
+      row.cgroup_path = edges_.names.cgroup(row.socket.cgroup_id);
+    if (!plan_.options.show.bpf_maps || !is_inet(row.socket)) return;
+    ss::Show show = plan_.options.show;
+    show.one_line = true;
+    ss::append_storages(row.storages, row, show, edges_.names);
+    if (!row.storages.empty()) row.storages.erase(0, 1);
   }
 
   // What could not be closed is said, and not printed.
@@ -136,6 +168,8 @@ class Run {
 
   const Plan& plan_;
   const SsEdges& edges_;
+  SsWithheld withheld_;
+  std::optional<Error> refusal_;  // the filter cannot be decided
   bool kill_failed_ = false;
   std::string_view netns_name_;
   std::deque<std::string> netns_names_;  // rows borrow them
@@ -148,6 +182,28 @@ class Run {
 std::string contents(const char* path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Sockets that are not even bound are in no dump; the host's counter has them.
+Result<std::optional<ss::TcpCounts>> count_tcp() {
+  if (sys::in_initial_netns()) return std::optional<ss::TcpCounts>();
+  ss::TcpCounts counts;
+  source::DumpRequest request;
+  request.tables = diag::bit(diag::Table::tcp);
+  request.states &= ~(mask(State::time_wait) | mask(State::syn_recv));
+  const auto dumped = source::dump_rows(request, [&](const diag::Row& row) {
+    constexpr uint8_t kTimeWaitTimer = 3;
+    if (row.timer.kind == kTimeWaitTimer) return true;  // in FIN-WAIT-2, and counted with TIME-WAIT
+    ++counts.sockets;
+    if (row.socket.state == State::close)
+      ++counts.closed;
+    else if (row.socket.inode == 0 && row.socket.state != State::established &&
+             row.socket.state != State::close_wait)
+      ++counts.orphaned;
+    return true;
+  });
+  if (!dumped) return dumped.error();
+  return std::optional(counts);
 }
 
 // What ss says instead of an empty table.
@@ -164,9 +220,11 @@ Result<int> run_ss(const ss::Options& options, const SsEdges& edges) {
   Result<Plan> plan = plan_for(options);
   if (!plan) return std::move(plan.error());
   if (options.summary) {
+    const auto counted = count_tcp();
+    if (!counted) return counted.error();
     edges.write(ss::summary_text(contents("/proc/thread-self/net/sockstat"),
                                  contents("/proc/thread-self/net/sockstat6"),
-                                 contents("/proc/thread-self/net/snmp")));
+                                 contents("/proc/thread-self/net/snmp"), *counted));
     if (options.summary_only) return kOk;
   }
   if (const char* why = why_nothing(options.selection)) {
@@ -175,10 +233,12 @@ Result<int> run_ss(const ss::Options& options, const SsEdges& edges) {
   }
   if (options.kill && !edges.matches)
     return Error{"ss: -K without a filter would close every connection: say which", ErrorKind::usage};
+  if (options.kill && !(tables_to_dump(options.selection) & diag::kInetTables))
+    return Error{"ss: -K: the kernel closes TCP, UDP and other inet sockets only, and none are selected",
+                 ErrorKind::usage};
   if (options.kill && edges.rows)
     return Error{"ss: -K closes sockets of this host, not of a file", ErrorKind::usage};
   Run run(*plan, edges);
-  const auto dump = [&](const sys::NetNamespace&) { return run.dump_current_netns(); };
   Result<void> dumped;
   if (edges.rows) {
     dumped = run.read_rows();
@@ -191,7 +251,7 @@ Result<int> run_ss(const ss::Options& options, const SsEdges& edges) {
       edges.message(
           fmt::format("{} network namespaces could not be entered: run as root to see them", *closed));
   } else {
-    dumped = options.netns.empty() ? run.dump_current_netns() : source::in_named_netns(options.netns, dump);
+    dumped = run.dump_current_netns();
   }
   if (!dumped && !run.found()) return std::move(dumped.error());
   const int code = run.finish();  // what could be read is printed, whatever happened then

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/ss_withheld.h"
 #include "core/diag/row.h"
 #include "core/result.h"
 #include "core/socket.h"
@@ -26,10 +27,13 @@ struct SsEdges {
   bool rows_are_recorded = false;              // they have their owners
   std::function<bool(const Socket&)> matches;  // the filter; absent: every socket
   bool matches_owners = false;                 // the filter asks for owners: they are added before it decides
-  std::span<const std::byte> bytecode;         // the part of it that the kernel applies; may be empty
+  SsWithheld::Filter filter_needs;
+  std::function<std::span<const std::byte>()>
+      bytecode;  // the part of it that the kernel applies; may be empty
   // Fills Socket::owners and Row::peer_owners; called for matching sockets, when shown.
   std::function<void(diag::Row&)> add_owners;
-  std::function<std::string(const sys::NetNamespace&)> netns_name;
+  // Called in each namespace of --all-netns before its dump: gives its name, and makes the filter one of that namespace.
+  std::function<Result<std::string>(const sys::NetNamespace&)> enter;
   bool sees_every_process = true;  // else sockets of other users show ?permission, and a message says so
   ss::Names names;
   std::function<bool(std::string_view)> write;    // standard output; false when its reader is gone
@@ -37,9 +41,8 @@ struct SsEdges {
   uint32_t width = 0;                             // columns of the terminal; 0: not a terminal
 };
 
-// Dumps, filters and prints as the options say. Memory is bounded by the layout's sections, except for
-// --sort,
-// --columns and --group-by, which need all rows. The value is the exit code.
+// Dumps, filters and prints as the options say. Memory is bounded by the layout's sections, except for --sort, --columns and
+// --group-by, which need all rows. The value is the exit code.
 Result<int> run_ss(const ss::Options& options, const SsEdges& edges);
 
 // `socktrace ss WORDS...` on this host.

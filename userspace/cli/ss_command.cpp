@@ -1,15 +1,15 @@
-#include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <optional>
-#include <unordered_map>
+#include <string>
 
 #include "cli/exit_code.h"
 #include "cli/filter_names.h"
@@ -19,145 +19,53 @@
 #include "cli/ss.h"
 #include "cli/ss_names.h"
 #include "cli/ss_options.h"
+#include "cli/ss_owners.h"
 #include "cli/table_text.h"
 #include "core/fields.h"
 #include "core/filter/filter.h"
 #include "core/ss/selection.h"
-#include "enrich/processes.h"
+#include "enrich/netns_name.h"
 #include "source/diag_file.h"
-#include "source/find_owners.h"
-#include "sys/cgroupfs.h"
+#include "source/namespaces.h"
 #include "sys/mounts.h"
 #include "sys/procfs.h"
 
 namespace socktrace::cli {
 namespace {
 
-// The names of a process's threads by id, highest first; of the process alone when it is gone.
-std::vector<std::pair<uint32_t, std::string>> threads_of(const Process& process) {
-  const std::string directory = "/proc/" + std::to_string(process.pid) + "/task/";
-  std::vector<std::pair<uint32_t, std::string>> threads;
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(opendir(directory.c_str()), closedir);
-  while (const dirent* entry = stream ? readdir(stream.get()) : nullptr) {
-    const auto tid = static_cast<uint32_t>(std::strtoul(entry->d_name, nullptr, 10));
-    if (tid == 0) continue;
-    std::ifstream file(directory + entry->d_name + "/comm");
-    std::string name(std::istreambuf_iterator<char>(file), {});
-    if (name.ends_with('\n')) name.pop_back();
-    threads.emplace_back(tid, name.empty() ? process.name : name);
-  }
-  if (threads.empty()) threads.emplace_back(process.pid, process.name);
-  return threads;
-}
-
-// Scans for owners when the first socket asks for them: a table without rows costs no scan.
-class LazyOwners {
- public:
-  // `described`: with user, unit and container, which cost several reads per process.
-  LazyOwners(bool threads, bool described) : with_threads_(threads), described_(described) {}
-
-  void add_to(diag::Row& row) {
-    attribute(row.socket);
-    if (with_threads_) expand_threads(row.socket);
-    if (!row.socket.details || row.socket.details->peer_inode == 0 || row.socket.family != Family::unix)
-      return;
-    Socket peer;
-    peer.family = Family::unix;
-    peer.inode = row.socket.details->peer_inode;
-    attribute(peer);
-    row.peer_owners = std::move(peer.owners);
-  }
-
-  // What to call a network namespace that has no name: after the container or unit of a process in it.
-  std::string name_after_process(uint32_t pid) {
-    const ProcessRef inside = pid != 0 ? describe(pid, 0, "") : nullptr;
-    if (!inside) return "";
-    return !inside->container.empty() ? inside->container : inside->unit;
-  }
-
- private:
-  void attribute(Socket& socket) {
-    static const source::OwnerMap kNone = [] {
-      source::OwnerMap none;
-      none.seal();
-      return none;
-    }();
-    if (socket.inode != 0 && !owners_) owners_ = scan();
-    const BindOptions options = socket.options;  // the table shows what sock_diag says
-    source::attribute(socket, socket.inode != 0 ? *owners_ : kNone,
-                      [this](const source::SocketHolder& holder) { return process(holder); });
-    socket.options = options;
-  }
-
-  // One owner for each thread: threads share their descriptors, unless they were made with separate ones.
-  void expand_threads(Socket& socket) {
-    std::vector<Owner> expanded;
-    for (const Owner& owner : socket.owners) {
-      auto [known, is_new] = threads_.try_emplace(owner.process.get());
-      if (is_new)
-        for (const auto& [tid, name] : threads_of(*owner.process)) {
-          auto thread = std::make_shared<Process>(*owner.process);
-          thread->name = name;
-          known->second.emplace_back(tid, std::move(thread));
-        }
-      for (const auto& [tid, thread] : known->second) {
-        expanded.push_back(owner);
-        expanded.back().process = thread;
-        expanded.back().tid = tid;
-      }
-    }
-    socket.owners = std::move(expanded);
-  }
-
-  static source::OwnerMap scan() {
-    Result<sys::Procfs> procfs = sys::Procfs::open();
-    if (procfs) {
-      Result<source::OwnerMap> owners = source::find_owners(*procfs);
-      if (owners) return std::move(*owners);
-    }
-    source::OwnerMap none;
-    none.seal();
-    return none;
-  }
-
-  const ProcessRef& process(const source::SocketHolder& holder) {
-    ProcessRef& known = processes_[&holder];
-    if (!known && described_) known = describe(holder.pid, holder.start_ns, holder.comm());
-    if (!known) {
-      auto process = std::make_shared<Process>();
-      process->pid = holder.pid;
-      process->start_ns = holder.start_ns;
-      process->name = holder.comm();
-      known = std::move(process);
-    }
-    return known;
-  }
-
-  // Null when /proc cannot be read.
-  ProcessRef describe(uint32_t pid, uint64_t start_ns, std::string_view name) {
-    if (!describer_) {
-      Result<sys::Procfs> procfs = sys::Procfs::open();
-      if (!procfs) return nullptr;
-      Result<sys::UniqueFd> cgroups = sys::open_cgroup2();
-      describer_.emplace(std::move(*procfs),
-                         cgroups ? sys::CgroupTree(std::move(*cgroups)) : sys::CgroupTree());
-    }
-    return describer_->find(pid, start_ns, name);
-  }
-
-  std::optional<source::OwnerMap> owners_;
-  std::optional<enrich::Processes> describer_;
-  std::unordered_map<const source::SocketHolder*, ProcessRef> processes_;
-  std::unordered_map<const Process*, std::vector<std::pair<uint32_t, ProcessRef>>> threads_;
-  bool with_threads_;
-  bool described_;
-};
-
 MatchContext match_context() {
   MatchContext context;
   std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> context.first_local_port >>
       context.last_local_port;
   return context;
+}
+
+// A filter as the network namespace at hand understands it: interfaces and local ports are its own.
+struct LocalFilter {
+  Filter filter;
+  MatchContext context;
+  std::vector<std::byte> bytecode;
+};
+
+// The interfaces that filters named, and whether any namespace has them.
+using Interfaces = std::map<std::string, bool, std::less<>>;
+
+// `interfaces`: those that this namespace lacks match nothing; otherwise, they are an error.
+Result<LocalFilter> filter_here(const ss::Options& options, Interfaces* interfaces) {
+  FilterOptions names = system_filter_options(options.selection.preferred);
+  if (interfaces)
+    names.names.device = [interfaces, look_up = std::move(names.names.device)](std::string_view name) {
+      const std::optional<uint32_t> index = look_up(name);
+      bool& found = interfaces->try_emplace(std::string(name), false).first->second;
+      found = found || index;
+      return index ? index : UINT32_MAX;
+    };
+  Result<Filter> filter = Filter::parse(options.filter, names);
+  if (!filter) return std::move(filter.error());
+  LocalFilter local{.filter = std::move(*filter), .context = match_context(), .bytecode = {}};
+  if (std::optional<std::vector<std::byte>> program = local.filter.bytecode(local.context))
+    local.bytecode = std::move(*program);
+  return local;
 }
 
 uint32_t terminal_width() {
@@ -227,20 +135,13 @@ bool selinux_is_enabled() {
                                [](const sys::Mount& mount) { return mount.type == "selinuxfs"; });
 }
 
-}  // namespace
-
-Result<int> run_ss_command(const std::vector<std::string>& words) {
-  Result<SsCommand> command = parse_ss_options(words);
-  if (!command) return std::move(command.error());
-  if (command->help) return print_text(ss_help());
-  if (command->version) return print_text(version_text());
-  ss::Options& options = command->options;
-
-  Result<Filter> filter = Filter::parse(options.filter, system_filter_options(options.selection.preferred));
-  if (!filter) return std::move(filter.error());
-  if (const std::optional<Family> family = filter->family()) ss::select_family(options.selection, *family);
-  const MatchContext context = match_context();
-  const std::optional<std::vector<std::byte>> bytecode = filter->bytecode(context);
+Result<int> run_here(ss::Options& options) {
+  Interfaces interfaces;
+  Interfaces* const lenient = options.all_netns ? &interfaces : nullptr;
+  Result<LocalFilter> local = filter_here(options, lenient);
+  if (!local) return std::move(local.error());
+  const Filter& filter = local->filter;
+  if (const std::optional<Family> family = filter.family()) ss::select_family(options.selection, *family);
 
   if (options.show.process_contexts && !selinux_is_enabled())
     return Error{"ss: -Z and -z: SELinux is not enabled on this host", ErrorKind::unavailable};
@@ -253,20 +154,24 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
   }
   Output output(dump_file ? dump_file.get() : STDOUT_FILENO);
   std::optional<Error> failure;
-  LazyOwners owners(options.show.threads, filter->needs_owners() || shows_descriptions(options));
+  SsOwners owners(options.show.threads, filter.needs_owners() || shows_descriptions(options));
   SsEdges edges;
-  if (!filter->empty())
-    edges.matches = [&](const Socket& socket) { return filter->matches(socket, context); };
-  edges.matches_owners = filter->needs_owners();
-  if (bytecode) edges.bytecode = *bytecode;
+  if (!filter.empty())
+    edges.matches = [&](const Socket& socket) { return local->filter.matches(socket, local->context); };
+  edges.matches_owners = filter.needs_owners();
+  edges.filter_needs = {.marks = filter.needs_marks(), .cgroups = filter.needs_cgroups()};
+  edges.bytecode = [&] { return std::span<const std::byte>(local->bytecode); };
   const bool owners_are_gone = options.events || !options.diag_file.empty();
   edges.add_owners = [&](diag::Row& row) {
     if (!owners_are_gone) owners.add_to(row);
   };
-  edges.netns_name = [&](const sys::NetNamespace& netns) {
-    if (!netns.name.empty()) return netns.name;
-    const std::string name = netns.initial ? "host" : owners.name_after_process(netns.pid);
-    return name.empty() ? std::to_string(netns.inode) : name;
+  const Result<sys::Procfs> procfs = sys::Procfs::open();
+  edges.enter = [&](const sys::NetNamespace& netns) -> Result<std::string> {
+    local = filter_here(options, lenient);
+    if (!local) return std::move(local.error());
+    sys::NetNamespace named = netns;
+    named.own = false;  // beside others it is called by its name too
+    return procfs ? enrich::netns_name(named, *procfs) : std::to_string(netns.inode);
   };
   edges.names = system_names();
   edges.write = [&](std::string_view text) {
@@ -296,8 +201,31 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
     };
   explain_missing_owners(options, edges);
   Result<int> code = run_ss(options, edges);
+  for (const auto& [name, found] : interfaces)
+    if (!found) edges.message(fmt::format("no network namespace has an interface `{}`", name));
   if (code && failure) return std::move(*failure);
   return code && damaged ? Result<int>(kDamaged) : std::move(code);
+}
+
+}  // namespace
+
+Result<int> run_ss_command(const std::vector<std::string>& words) {
+  Result<SsCommand> command = parse_ss_options(words);
+  if (!command) return std::move(command.error());
+  if (command->help) return print_text(ss_help());
+  if (command->version) return print_text(version_text());
+  ss::Options& options = command->options;
+  if (options.netns.empty() || !options.from.empty()) return run_here(options);
+  // All of it, so that the filter, names and the summary are of that namespace too.
+  std::optional<int> code;
+  Result<void> visited = source::in_named_netns(options.netns, [&](const sys::NetNamespace&) -> Result<void> {
+    Result<int> ran = run_here(options);
+    if (!ran) return std::move(ran.error());
+    code = *ran;
+    return {};
+  });
+  if (!visited) return std::move(visited.error());
+  return *code;
 }
 
 }  // namespace socktrace::cli

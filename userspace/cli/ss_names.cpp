@@ -15,6 +15,7 @@
 #include "probe/map_value.h"
 #include "sys/cgroupfs.h"
 #include "sys/mounts.h"
+#include "sys/netns.h"
 
 namespace socktrace::cli {
 namespace {
@@ -57,8 +58,8 @@ struct Cache {
   LocalPorts ports = local_ports();
   std::unordered_map<uint32_t, std::string> services;  // port << 1 | is UDP
   std::unordered_map<uint8_t, std::string> protocols;
-  std::unordered_map<uint32_t, std::string> interfaces;
-  std::optional<sys::CgroupTree> cgroups;  // opened when the first is asked for
+  std::unordered_map<uint64_t, std::string> interfaces;  // network namespace << 32 | index
+  std::optional<sys::CgroupTree> cgroups;                // opened when the first is asked for
   std::map<std::pair<Family, AddressBytes>, std::string> hosts;
 };
 
@@ -87,10 +88,13 @@ ss::Names system_names() {
       return protocol ? protocol->p_name : "";
     });
   };
-  names.interface = [cache](uint32_t index) -> std::string_view {
-    return remember(cache->interfaces, index, [&]() -> std::string {
+  // An index means something in its own namespace only, and only there can it be looked up.
+  names.interface = [cache](uint32_t netns, uint32_t index) -> std::string_view {
+    return remember(cache->interfaces, uint64_t{netns} << 32 | index, [&]() -> std::string {
       char name[IF_NAMESIZE];
-      return if_indextoname(index, name) ? name : "if" + std::to_string(index);
+      const Result<uint32_t> here = sys::current_netns();
+      const bool is_here = netns == 0 || (here && *here == netns);
+      return is_here && if_indextoname(index, name) ? name : "if" + std::to_string(index);
     });
   };
   names.host = [cache](Family family, const AddressBytes& address) -> std::string_view {

@@ -9,7 +9,7 @@
 #include <iostream>
 #include <optional>
 
-#include "core/fields.h"
+#include "cli/ss_option_table.h"
 #include "core/ss/selection.h"
 #include "source/destroyed.h"
 
@@ -17,92 +17,6 @@ namespace socktrace::cli {
 namespace {
 
 using diag::Table;
-
-enum LongOnly : int {
-  kTipcInfo = 256,
-  kTos,
-  kCgroup,
-  kInetSockopt,
-  kTipc,
-  kVsock,
-  kXdp,
-  kColumns,
-  kSort,
-  kGroupBy,
-  kAllNetns,
-  kFrom,
-  kAt,
-  kBpfMaps,
-  kBpfMapId,
-  kDiagFile,
-};
-
-// One row per option: parsing and --help come from here.
-struct OptionRow {
-  int code;              // the letter, or a LongOnly
-  const char* name;      // long name
-  const char* argument;  // nullptr: none
-  const char* help;      // nullptr: accepted, not listed
-};
-
-constexpr OptionRow kOptions[] = {
-    {'h', "help", nullptr, "this text"},
-    {'V', "version", nullptr, "the version"},
-    {'v', "version", nullptr, nullptr},
-    {'a', "all", nullptr, "sockets in every state"},
-    {'l', "listening", nullptr, "listening sockets, and unconnected UDP"},
-    {'B', "bound-inactive", nullptr, "TCP sockets that are bound and nothing else (kernel 6.8)"},
-    {'t', "tcp", nullptr, "TCP"},
-    {'u', "udp", nullptr, "UDP"},
-    {'w', "raw", nullptr, "raw IP"},
-    {'x', "unix", nullptr, "unix domain"},
-    {'d', "dccp", nullptr, "DCCP"},
-    {'S', "sctp", nullptr, "SCTP"},
-    {'M', "mptcp", nullptr, "MPTCP"},
-    {'0', "packet", nullptr, "packet"},
-    {kVsock, "vsock", nullptr, "vsock"},
-    {kTipc, "tipc", nullptr, "TIPC"},
-    {kXdp, "xdp", nullptr, "XDP"},
-    {'4', "ipv4", nullptr, "IPv4 only"},
-    {'6', "ipv6", nullptr, "IPv6 only"},
-    {'f', "family", "FAMILY", "inet, inet6, link, unix, netlink, vsock, tipc, xdp"},
-    {'A', "query", "TABLES", "tables by name, separated by commas; ! in front of one leaves it out"},
-    {'A', "socket", "TABLES", nullptr},
-    {'n', "numeric", nullptr, "numbers instead of service and protocol names"},
-    {'r', "resolve", nullptr, "names of hosts"},
-    {'p', "processes", nullptr, "the processes that hold the socket"},
-    {'T', "threads", nullptr, "their threads"},
-    {'e', "extended", nullptr, "uid, inode, cookie, mark, cgroup, shutdown; and -o"},
-    {'o', "options", nullptr, "the running timer"},
-    {'m', "memory", nullptr, "memory of the socket"},
-    {'i', "info", nullptr, "tcp_info"},
-    {'b', "bpf", nullptr, "filters of packet sockets; and -o"},
-    {kTos, "tos", nullptr, "type of service, traffic class, class id"},
-    {kCgroup, "cgroup", nullptr, "the cgroup"},
-    {kInetSockopt, "inet-sockopt", nullptr, "options set on inet sockets"},
-    {kBpfMaps, "bpf-maps", nullptr, "what BPF programs keep with inet sockets (root)"},
-    {kBpfMapId, "bpf-map-id", "ID", "the same, of this map only; may be repeated"},
-    {'Z', "context", nullptr, "SELinux contexts of the processes"},
-    {'z', "contexts", nullptr, "SELinux contexts of the processes and of their sockets"},
-    {kTipcInfo, "tipcinfo", nullptr, "details of TIPC sockets"},
-    {'s', "summary", nullptr, "numbers of sockets by protocol"},
-    {'H', "no-header", nullptr, "no headings"},
-    {'Q', "no-queues", nullptr, "no queue columns"},
-    {'O', "oneline", nullptr, "one line for each socket"},
-    {'N', "net", "NAME", "in the named network namespace"},
-    {kAllNetns, "all-netns", nullptr, "in every network namespace"},
-    {kFrom, "from", "LOG", "the sockets of an event log (file, directory, -) instead of this host's"},
-    {kAt, "at", "TIME", "with --from: as they were at 03:12:07, '2026-09-20 03:12', -15m …; else the end"},
-    {'E', "events", nullptr, "TCP and UDP sockets as they end"},
-    {'D', "diag", "FILE", "write the kernel's answers about TCP to a file (- for standard output)"},
-    {kDiagFile, "diag-file", "FILE", "the sockets of such a file instead of this host's"},
-    {'F', "filter", "FILE", "more of the filter, from a file or - for standard input"},
-    {'j', "json", nullptr, "a JSON object for each socket"},
-    {kColumns, "columns", "KEYS", "these fields, separated by commas"},
-    {kSort, "sort", "KEYS", "order by these fields; - in front of one reverses it"},
-    {kGroupBy, "group-by", "KEY", "number of sockets for each value of a field"},
-    {'K', "kill", nullptr, "close the TCP and UDP sockets that a filter chooses, and print them (root)"},
-};
 
 Error usage(std::string message) {
   return Error{"ss: " + std::move(message) + "; see `socktrace ss --help`", ErrorKind::usage};
@@ -274,6 +188,8 @@ class Parser {
       return usage("-D writes TCP sockets, and none are selected");
     if (!options.dump_file.empty() && (options.json || options.kill || !options.from.empty()))
       return usage("-D writes what the kernel says now: not with --json, -K or --from");
+    if (options.all_netns && (!options.netns.empty() || !options.from.empty()))
+      return usage("--all-netns is every namespace of this host: not with -N or --from");
     if (!options.diag_file.empty() && (!options.from.empty() || options.all_netns || !options.netns.empty()))
       return usage("--diag-file is read instead of this host: not with --from, -N or --all-netns");
     return {};
@@ -390,7 +306,7 @@ class Parser {
 Result<SsCommand> parse_ss_options(const std::vector<std::string>& words) {
   std::string letters = ":";
   std::vector<option> names;
-  for (const OptionRow& row : kOptions) {
+  for (const SsOptionRow& row : ss_option_rows()) {
     names.push_back({row.name, row.argument ? required_argument : no_argument, nullptr, row.code});
     if (row.code >= 256 || letters.find(static_cast<char>(row.code)) != std::string::npos) continue;
     letters += static_cast<char>(row.code);
@@ -427,25 +343,6 @@ Result<SsCommand> parse_ss_options(const std::vector<std::string>& words) {
   if (parser.command.help || parser.command.version) return std::move(parser.command);
   if (Result<void> done = parser.positional(std::move(rest)); !done) return std::move(done.error());
   return std::move(parser.command);
-}
-
-std::string ss_help() {
-  std::string text = "Usage: socktrace ss [OPTIONS] [state STATE | exclude STATE]... [FILTER]\n\n";
-  for (const OptionRow& row : kOptions) {
-    if (!row.help) continue;
-    std::string left = row.code < 256 ? fmt::format("  -{}, --{}", static_cast<char>(row.code), row.name)
-                                      : fmt::format("      --{}", row.name);
-    if (row.argument) left += fmt::format("={}", row.argument);
-    text += fmt::format("{:<26} {}\n", left, row.help);
-  }
-  text +=
-      "\nStates: established syn-sent syn-recv fin-wait-1 fin-wait-2 time-wait closed close-wait last-ack "
-      "listening\n"
-      "closing bound-inactive, and all, connected, synchronized, bucket, big.\n\n"
-      "Fields, for --columns, --sort and --group-by:\n";
-  for (const Field& field : fields())
-    text += fmt::format("  {:<12} {:<26} {}\n", field.name, field.key, field.help);
-  return text;
 }
 
 }  // namespace socktrace::cli

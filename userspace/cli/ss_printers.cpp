@@ -27,7 +27,7 @@ Result<const Field*> field_named(const std::string& name) {
 class TablePrinter final : public Printer {
  public:
   TablePrinter(const ss::Options& options, const SsEdges& edges)
-      : show_(options.show),
+      : show_(shown(options.show, edges)),
         names_(edges.names),
         sees_every_process_(edges.sees_every_process),
         recorded_(edges.rows_are_recorded),
@@ -39,7 +39,7 @@ class TablePrinter final : public Printer {
                  .width = edges.width},
                 edges.write) {}
   bool add(const diag::Row& row) override {
-    if (recorded_ || is_hidden(row.socket))
+    if (show_.every_owner || recorded_ || is_hidden(row.socket))
       write_owned_row(line_, row, show_, names_);
     else
       ss::write_row(line_, row, show_, names_);
@@ -48,12 +48,16 @@ class TablePrinter final : public Printer {
   bool finish() override { return layout_.finish(); }
 
  private:
-  const ss::Show& show_;
-  // As ss, an owner that nobody has is blank; one that we may not see is told.
+  static ss::Show shown(ss::Show show, const SsEdges& edges) {
+    show.every_owner = edges.width != 0;
+    return show;
+  }
+  // Away from a terminal, a socket that nobody has shows no owner, as in ss; one whose owner we may not see tells so.
   [[nodiscard]] bool is_hidden(const Socket& socket) const {
     return !sees_every_process_ && socket.owners.empty() && socket.no_owner == NoOwner::permission;
   }
 
+  const ss::Show show_;
   const ss::Names& names_;
   bool sees_every_process_;
   bool recorded_;
@@ -167,6 +171,8 @@ Result<Plan> plan_for(const ss::Options& options) {
     plan.group = *field;
     plan.need(**field);
   }
+  plan.fields = options.json || !plan.columns.empty() || !plan.sort.empty() || plan.group;
+  if (options.json && (options.show.extended || options.show.cgroup)) plan.cgroup_paths = true;
   return plan;
 }
 

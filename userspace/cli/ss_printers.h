@@ -16,12 +16,18 @@ struct Plan {
   std::vector<ss::SortedRows::Key> sort;
   const Field* group = nullptr;
   bool owners = false;
+  bool fields = false;        // rows are printed by fields: Row's names are looked up
+  bool cgroup_paths = false;  // of them, those of cgroups
 
   // Fields make the dump ask for what they need.
   void need(const Field& field) {
     if (field.needs == FieldNeeds::owners || field.needs == FieldNeeds::described_owners) owners = true;
     if (field.needs == FieldNeeds::information) options.show.information = true;
     if (field.needs == FieldNeeds::memory) options.show.memory = true;
+    if (field.needs == FieldNeeds::tos) options.show.tos = true;
+    if (field.needs == FieldNeeds::files) options.show.extended = true;
+    if (field.needs == FieldNeeds::storages) options.show.bpf_maps = true;
+    if (field.needs == FieldNeeds::cgroups) cgroup_paths = true;
   }
 };
 

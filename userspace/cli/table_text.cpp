@@ -25,12 +25,7 @@ void append_absent_owner(std::string& out, const Socket& socket) {
     out += no_owner_text(inherited ? NoOwner::unaccepted : socket.no_owner);
     return;
   }
-  out += " last:(";
-  for (size_t i = 0; i < socket.owners.size(); ++i) {
-    if (i > 0) out += ',';
-    append_name(out, *socket.owners[i].process);
-  }
-  out += ')';
+  append_processes(out, " last:", socket.owners);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ struct TableStyle {
 // A socket of the table as a row of ss; what only sock_diag tells is missing.
 diag::Row recorded_row(const Socket& socket);
 
-// As ss::write_row, but the process column is never blank: see append_table.
+// As ss::write_row, but with -p the process column is never blank: see append_table.
 void write_owned_row(ss::Line& line, const diag::Row& row, const ss::Show& show, const ss::Names& names);
 
 // The rows as `ss -p` prints them; without users, `last:(name[pid])` tells who had the socket, or `?kernel`, `?permission` …

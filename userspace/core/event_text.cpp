@@ -34,6 +34,20 @@ void append_where(std::string& out, const Socket& socket) {
   out += transport(socket);
 }
 
+void append_processes(std::string& out, std::string_view title, const std::vector<Owner>& owners) {
+  out += title;
+  out += '(';
+  for (size_t i = 0; i < owners.size(); ++i) {
+    const auto before = owners.begin() + static_cast<std::ptrdiff_t>(i);
+    if (std::any_of(owners.begin(), before,
+                    [&](const Owner& owner) { return owner.process == before->process; }))
+      continue;
+    if (i) out += ',';
+    append_name(out, *before->process);
+  }
+  out += ')';
+}
+
 void append_name(std::string& out, const Process& process) {
   if (process.name.empty())
     out += '?';

@@ -1,31 +1,23 @@
 #include "core/fields.h"
 
 #include <fmt/format.h>
-#include <linux/inet_diag.h>
-#include <linux/tcp.h>
 
 #include <algorithm>
+#include <array>
+#include <vector>
 
 #include "core/escape.h"
+#include "core/field_rows.h"
 #include "core/log/words.h"
+#include "core/ss/upper.h"
 
 namespace socktrace {
 namespace {
 
 using diag::Row;
 
-FieldValue text(std::string_view value) {
-  if (value.empty()) return {};
-  return std::string(value);
-}
-
-FieldValue unless_zero(uint64_t value) {
-  if (value == 0) return {};
-  return value;
-}
-
 FieldValue address(const Socket& socket, const Endpoint& end) {
-  return is_inet(socket) ? text(to_string(socket.family, end.address)) : FieldValue();
+  return is_inet(socket) ? field_text(to_string(socket.family, end.address)) : FieldValue();
 }
 
 bool has_peer(const Socket& socket) {
@@ -46,84 +38,64 @@ const Owner* first_owner(const Row& row) {
 template <typename Member>
 FieldValue of_owner(const Row& row, Member member) {
   const Owner* owner = first_owner(row);
-  return owner ? text((*owner->process).*member) : FieldValue();
+  return owner ? field_text((*owner->process).*member) : FieldValue();
 }
 
 FieldValue timer_name(const Row& row) {
   static constexpr std::array<std::string_view, 5> kNames = {"", "on", "keepalive", "timewait", "persist"};
-  return text(row.timer.kind < kNames.size() ? kNames[row.timer.kind] : "unknown");
-}
-
-template <typename Member>
-FieldValue tcp(const Row& row, Member member) {
-  if (row.table != diag::Table::tcp) return {};
-  const auto info = row.attributes.padded<tcp_info>(INET_DIAG_INFO);
-  return info ? FieldValue(uint64_t{(*info).*member}) : FieldValue();
-}
-
-FieldValue congestion(const Row& row) {
-  if (!is_inet(row.socket)) return {};
-  const auto bytes = row.attributes.bytes(INET_DIAG_CONG);
-  const auto* characters = reinterpret_cast<const char*>(bytes.data());
-  return bytes.empty() ? FieldValue() : text({characters, strnlen(characters, bytes.size())});
-}
-
-FieldValue memory(const Row& row, size_t index) {
-  if (!is_inet(row.socket)) return {};
-  const auto bytes = row.attributes.bytes(INET_DIAG_SKMEMINFO);
-  uint32_t value = 0;
-  if (bytes.size() < (index + 1) * sizeof value) return {};
-  std::memcpy(&value, bytes.data() + index * sizeof value, sizeof value);
-  return uint64_t{value};
+  return field_text(row.timer.kind < kNames.size() ? kNames[row.timer.kind] : "unknown");
 }
 
 constexpr FieldNeeds kNothing = FieldNeeds::nothing;
 constexpr FieldNeeds kOwners = FieldNeeds::owners;
 constexpr FieldNeeds kDescribed = FieldNeeds::described_owners;
-constexpr FieldNeeds kInformation = FieldNeeds::information;
-constexpr FieldNeeds kMemory = FieldNeeds::memory;
 
 constexpr Field kFields[] = {
     {"network.transport", "proto", "Proto", false, kNothing,
-     [](const Row& row) { return text(transport(row.socket)); }, "tcp, udp, unix …"},
+     [](const Row& row) { return field_text(transport(row.socket)); }, "tcp, udp, unix …"},
     {"network.type", "type", "Type", false, kNothing,
      [](const Row& row) {
-       return text(row.socket.family == Family::inet    ? "ipv4"
-                   : row.socket.family == Family::inet6 ? "ipv6"
-                                                        : "");
+       return field_text(row.socket.family == Family::inet    ? "ipv4"
+                         : row.socket.family == Family::inet6 ? "ipv6"
+                                                              : "");
      },
      "ipv4 or ipv6"},
     {"network.local.address", "laddr", "Local Address", true, kNothing,
      [](const Row& row) { return address(row.socket, row.socket.local); }, "own address"},
     {"network.local.port", "lport", "LPort", true, kNothing,
-     [](const Row& row) { return unless_zero(row.socket.local.port); }, "own port"},
+     [](const Row& row) { return field_unless_zero(row.socket.local.port); }, "own port"},
     {"network.peer.address", "raddr", "Peer Address", true, kNothing,
      [](const Row& row) {
        return has_peer(row.socket) ? address(row.socket, row.socket.peer) : FieldValue();
      },
      "the peer's address"},
     {"network.peer.port", "rport", "RPort", true, kNothing,
-     [](const Row& row) { return unless_zero(row.socket.peer.port); }, "the peer's port"},
+     [](const Row& row) { return field_unless_zero(row.socket.peer.port); }, "the peer's port"},
     {"network.connection.state", "state", "State", false, kNothing,
-     [](const Row& row) { return text(otel_name(row.socket.state)); }, "as the event log names it"},
+     [](const Row& row) {
+       return field_text(row.association ? ss::sctp_state_name(static_cast<uint8_t>(row.socket.state))
+                                         : otel_name(row.socket.state));
+     },
+     "as the event log names it"},
     {"socket.netid", "netid", "Netid", false, kNothing,
-     [](const Row& row) { return text(netid(row.socket)); }, "as ss names it"},
+     [](const Row& row) { return field_text(netid(row.socket)); }, "as ss names it"},
     {"socket.cookie", "cookie", "Cookie", true, kNothing,
      [](const Row& row) {
-       return row.socket.key.cookie ? text(fmt::format("{:x}", row.socket.key.cookie)) : FieldValue();
+       return row.socket.key.cookie ? field_text(fmt::format("{:x}", row.socket.key.cookie)) : FieldValue();
      },
      "the kernel's identity of the socket, hexadecimal"},
     {"socket.netns", "netns", "Netns", true, kNothing,
-     [](const Row& row) { return unless_zero(row.socket.netns); }, "inode number of the network namespace"},
+     [](const Row& row) { return field_unless_zero(row.socket.netns); },
+     "inode number of the network namespace"},
     {"socket.netns_name", "nsname", "Netns", false, kNothing,
-     [](const Row& row) { return text(row.netns_name); },
+     [](const Row& row) { return field_text(row.netns_name); },
      "with --all-netns: its name (ip netns), else the container or unit in it"},
     {"socket.inode", "inode", "Inode", true, kNothing,
-     [](const Row& row) { return unless_zero(row.socket.inode); }, "inode number of the socket"},
+     [](const Row& row) { return field_unless_zero(row.socket.inode); }, "inode number of the socket"},
     {"socket.protocol", "protocol", "Protocol", true, kNothing,
-     [](const Row& row) { return unless_zero(row.socket.protocol); }, "protocol number"},
+     [](const Row& row) { return field_unless_zero(row.socket.protocol); }, "protocol number"},
     {"socket.type", "stype", "Type", false, kNothing,
-     [](const Row& row) { return text(word_of(kTypeWords, row.socket.type)); }, "stream, dgram, raw …"},
+     [](const Row& row) { return field_text(word_of(kTypeWords, row.socket.type)); }, "stream, dgram, raw …"},
     {"socket.uid", "uid", "Uid", true, kNothing,
      [](const Row& row) {
        return row.socket.uid == UINT32_MAX ? FieldValue() : FieldValue(uint64_t{row.socket.uid});
@@ -131,26 +103,36 @@ constexpr Field kFields[] = {
      "user of the socket"},
     {"socket.cgroup_id", "cgroup", "Cgroup", true, kNothing,
      [](const Row& row) {
-       return row.socket.cgroup_id ? text(std::to_string(row.socket.cgroup_id)) : FieldValue();
+       return row.socket.cgroup_id ? field_text(std::to_string(row.socket.cgroup_id)) : FieldValue();
      },
      "id of the cgroup"},
+    {"socket.cgroup", "cgrouppath", "Cgroup", false, FieldNeeds::cgroups,
+     [](const Row& row) { return field_text(row.cgroup_path); }, "its path"},
     {"socket.shutdown", "shutdown", "Shutdown", true, kNothing,
-     [](const Row& row) { return unless_zero(row.socket.shutdown); }, "1 receive, 2 send, 3 both"},
+     [](const Row& row) { return field_unless_zero(row.socket.shutdown); }, "1 receive, 2 send, 3 both"},
     {"socket.recv_q", "recvq", "Recv-Q", true, kNothing,
      [](const Row& row) { return FieldValue(uint64_t{row.socket.recv_q}); },
      "bytes unread, or connections waiting"},
     {"socket.send_q", "sendq", "Send-Q", true, kNothing,
      [](const Row& row) { return FieldValue(uint64_t{row.socket.send_q}); }, "bytes unsent, or the backlog"},
     {"socket.ifindex", "ifindex", "Ifindex", true, kNothing,
-     [](const Row& row) { return unless_zero(row.socket.ifindex); }, "bound device"},
+     [](const Row& row) { return field_unless_zero(row.socket.ifindex); }, "bound device"},
+    {"socket.interface", "dev", "Interface", false, kNothing,
+     [](const Row& row) { return field_text(row.interface); }, "its name"},
+    {"socket.v6only", "v6only", "V6only", true, kNothing,
+     [](const Row& row) {
+       return row.socket.options.v6_only_known ? FieldValue(uint64_t{row.socket.options.v6_only})
+                                               : FieldValue();
+     },
+     "1: an IPv6 socket for IPv6 alone; known of listeners"},
     {"socket.mark", "mark", "Mark", true, kNothing,
-     [](const Row& row) { return unless_zero(row.socket.mark); }, "fwmark"},
+     [](const Row& row) { return field_unless_zero(row.socket.mark); }, "fwmark"},
     {"socket.name", "name", "Name", false, kNothing,
-     [](const Row& row) { return row.socket.details ? text(row.socket.details->name) : FieldValue(); },
+     [](const Row& row) { return row.socket.details ? field_text(row.socket.details->name) : FieldValue(); },
      "path or abstract name of a unix socket"},
     {"socket.peer_inode", "peer", "Peer", true, kNothing,
      [](const Row& row) {
-       return row.socket.details ? unless_zero(row.socket.details->peer_inode) : FieldValue();
+       return row.socket.details ? field_unless_zero(row.socket.details->peer_inode) : FieldValue();
      },
      "inode number of a unix socket's peer"},
     {"timer.name", "timer", "Timer", false, kNothing, timer_name, "the running timer"},
@@ -189,7 +171,7 @@ constexpr Field kFields[] = {
     {"owner.absent", "absent", "Absent", false, kOwners,
      [](const Row& row) {
        return row.socket.owners.empty()
-                  ? text(word_of(kNoOwnerWords, static_cast<size_t>(row.socket.no_owner)))
+                  ? field_text(word_of(kNoOwnerWords, static_cast<size_t>(row.socket.no_owner)))
                   : FieldValue();
      },
      "why no process has it: permission, kernel, exited, unaccepted"},
@@ -202,55 +184,38 @@ constexpr Field kFields[] = {
     {"peer.process.name", "peerprocess", "Peer Process", false, kOwners,
      [](const Row& row) {
        const Owner* owner = first_of(row.peer_owners);
-       return owner ? text(owner->process->name) : FieldValue();
+       return owner ? field_text(owner->process->name) : FieldValue();
      },
      "its name"},
-    {"tcp.rtt_us", "rtt", "Rtt", true, kInformation,
-     [](const Row& row) { return tcp(row, &tcp_info::tcpi_rtt); },
-     "smoothed round trip time in microseconds"},
-    {"tcp.cwnd", "cwnd", "Cwnd", true, kInformation,
-     [](const Row& row) { return tcp(row, &tcp_info::tcpi_snd_cwnd); }, "congestion window in segments"},
-    {"tcp.retransmits", "retransmits", "Retransmits", true, kInformation,
-     [](const Row& row) { return tcp(row, &tcp_info::tcpi_total_retrans); }, "segments sent again"},
-    {"tcp.bytes_sent", "sent", "Sent", true, kInformation,
-     [](const Row& row) { return tcp(row, &tcp_info::tcpi_bytes_sent); }, "bytes sent"},
-    {"tcp.bytes_received", "received", "Received", true, kInformation,
-     [](const Row& row) { return tcp(row, &tcp_info::tcpi_bytes_received); }, "bytes received"},
-    {"tcp.delivery_rate", "rate", "Rate", true, kInformation,
-     [](const Row& row) { return tcp(row, &tcp_info::tcpi_delivery_rate); }, "bytes per second, most recent"},
-    {"tcp.congestion", "congestion", "Congestion", false, kInformation, congestion, "congestion control"},
-    {"memory.rmem_alloc", "rmem", "Rmem", true, kMemory, [](const Row& row) { return memory(row, 0); },
-     "receive memory in use"},
-    {"memory.rcvbuf", "rcvbuf", "Rcvbuf", true, kMemory, [](const Row& row) { return memory(row, 1); },
-     "its limit"},
-    {"memory.wmem_queued", "wmem", "Wmem", true, kMemory, [](const Row& row) { return memory(row, 5); },
-     "send memory in use"},
-    {"memory.sndbuf", "sndbuf", "Sndbuf", true, kMemory, [](const Row& row) { return memory(row, 3); },
-     "its limit"},
-    {"memory.drops", "drops", "Drops", true, kMemory, [](const Row& row) { return memory(row, 8); },
-     "packets dropped for want of memory"},
 };
 
 }  // namespace
 
 std::span<const Field> fields() {
-  return kFields;
+  static const std::vector<Field> all = [] {
+    std::vector<Field> fields(std::begin(kFields), std::end(kFields));
+    for (const std::span<const Field> part : {tcp_fields(), detail_fields()})
+      fields.insert(fields.end(), part.begin(), part.end());
+    return fields;
+  }();
+  return all;
 }
 
 const Field* find_field(std::string_view name) {
   if (name == "port") name = "lport";
-  for (const Field& field : kFields)
+  for (const Field& field : fields())
     if (field.key == name || field.name == name) return &field;
   return nullptr;
 }
 
+std::string_view absent_owner(const Field& field, const diag::Row& row) {
+  if (!row.socket.owners.empty() || !field.key.starts_with("process.")) return {};
+  return word_of(kNoOwnerWords, static_cast<size_t>(row.socket.no_owner));
+}
+
 std::string cell_text(const Field& field, const diag::Row& row) {
-  const FieldValue value = field.get(row);
-  if (field.name == "process" && std::holds_alternative<std::monostate>(value))
-    if (const std::string_view why = word_of(kNoOwnerWords, static_cast<size_t>(row.socket.no_owner));
-        !why.empty())
-      return '?' + std::string(why);
-  return column_text(value);
+  const std::string_view absent = absent_owner(field, row);
+  return absent.empty() ? column_text(field.get(row)) : '?' + std::string(absent);
 }
 
 std::string column_text(const FieldValue& value) {

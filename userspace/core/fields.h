@@ -15,7 +15,17 @@ using FieldValue = std::variant<std::monostate, uint64_t, std::string>;
 
 // What a dump has to ask for beyond the fixed part, so that a field has a value.
 // Owners that are described have user, unit and container, which cost several reads per process.
-enum class FieldNeeds : uint8_t { nothing, owners, described_owners, information, memory };
+enum class FieldNeeds : uint8_t {
+  nothing,
+  owners,
+  described_owners,
+  information,  // tcp_info
+  memory,
+  tos,
+  files,     // of unix sockets
+  cgroups,   // their paths
+  storages,  // of BPF programs
+};
 
 // One row of the field table: columns, JSON keys, sorting, grouping and their help all come from it.
 struct Field {
@@ -33,6 +43,8 @@ std::span<const Field> fields();
 // By key or short name; null when there is none.
 const Field* find_field(std::string_view name);
 
+// For a field of the process that has the socket, when none has: why ("kernel"). Else empty.
+std::string_view absent_owner(const Field& field, const diag::Row& row);
 // The text of a field of a row in a table: that nobody has the socket is told with the reason ("?kernel").
 std::string cell_text(const Field& field, const diag::Row& row);
 // The value as a column shows it: escaped, "-" for nothing.

@@ -1,7 +1,10 @@
 #include "source/dump.h"
 
+#include <arpa/inet.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -9,6 +12,7 @@
 #include <string>
 
 #include "sys/netlink.h"
+#include "sys/unique_fd.h"
 
 namespace socktrace::source {
 namespace {
@@ -107,15 +111,18 @@ bool is_missing(const Error& error) {
   return error.code == ENOENT || error.code == EPROTONOSUPPORT || error.code == EAFNOSUPPORT;
 }
 
-bool can_be_absent(Table table) {
-  return table != Table::tcp && table != Table::udp && !(bit(table) & diag::kUnixTables);
-}
+// No kernel is without these.
+constexpr diag::TableSet kNeeded = bit(Table::tcp) | bit(Table::udp) | diag::kUnixTables;
 
 // Stamps what the kernel does not say, and drops the types of a family that were not asked for.
 RowSink completing(const DumpRequest& request, uint32_t netns, const RowSink& sink) {
-  return [&request, netns, &sink](Row&& row) {
+  return [&request, netns, &sink, endpoint = uint32_t{0}](Row&& row) mutable {
     if (!(request.tables & bit(row.table))) return true;
     row.socket.netns = netns;
+    if (row.table == Table::sctp) {
+      row.association = row.socket.inode != 0 && row.socket.inode == endpoint;
+      endpoint = row.socket.inode;
+    }
     return sink(std::move(row));
   };
 }
@@ -129,11 +136,8 @@ Result<DumpReport> dump_rows(const DumpRequest& request, const RowSink& sink) {
     Result<DumpEnd> end = read_netlink(query, complete);
     if (!end && is_missing(end.error())) {
       if (const char* path = proc_file(query)) end = read_proc(query, path, complete);
-      if (!end && is_missing(end.error())) {
-        if (report.missing.empty() || report.missing.back() != query.table)
-          report.missing.push_back(query.table);
-        continue;
-      }
+      (end ? report.from_proc : report.missing) |= bit(query.table);
+      if (!end && is_missing(end.error())) continue;
     }
     if (!end) return std::move(end.error()).within("dump sockets");
     if (*end == DumpEnd::stopped) break;
@@ -159,12 +163,11 @@ Result<void> dump_sockets(const DumpRequest& request, const std::function<void(S
       return true;
     });
     if (!report) return std::move(report.error());
-    for (Table table : report->missing)
-      if (!can_be_absent(table))
-        return Error{
-            "dump sockets: this kernel lists neither TCP nor UDP nor unix sockets by sock_diag; load "
-            "tcp_diag, udp_diag, unix_diag",
-            ErrorKind::unavailable, ENOENT};
+    if (report->missing & kNeeded)
+      return Error{
+          "dump sockets: this kernel lists neither TCP nor UDP nor unix sockets by sock_diag; load "
+          "tcp_diag, udp_diag, unix_diag",
+          ErrorKind::unavailable, ENOENT};
     if (!report->interrupted) return {};
   }
   return Error{"dump sockets: interrupted by changes again and again", ErrorKind::general, EAGAIN};
@@ -189,6 +192,27 @@ Result<std::optional<Socket>> find_socket(const Socket& socket) {
   if (!row) return std::move(row.error()).within("find socket");
   row->socket.netns = socket.netns;
   return std::optional(std::move(row->socket));
+}
+
+bool lists_bound_inactive() {
+  const sys::UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  if (!fd || bind(fd.get(), generic, length) != 0 || getsockname(fd.get(), generic, &length) != 0)
+    return false;
+  bool listed = false;
+  DumpRequest request;
+  request.tables = bit(Table::tcp);
+  request.states = mask(State::bound_inactive);
+  request.inet6 = false;
+  const Result<DumpReport> report = dump_rows(request, [&](Row&& row) {
+    listed = row.socket.local.port == ntohs(address.sin_port);
+    return !listed;
+  });
+  return report && listed;
 }
 
 Result<void> destroy_socket(const Socket& socket) {

@@ -28,8 +28,9 @@ struct DumpRequest {
 };
 
 struct DumpReport {
-  std::vector<diag::Table> missing;  // this kernel has no such table, nor a module for it: no rows
-  bool interrupted = false;          // some table changed while it was read; rows may be missing or repeated
+  diag::TableSet missing = 0;    // this kernel has no such table, nor a module for it: no rows
+  diag::TableSet from_proc = 0;  // read from /proc/net, for want of a module
+  bool interrupted = false;      // some table changed while it was read; rows may be missing or repeated
 };
 
 // Streams every socket of the request, table after table in ss's order, IPv4 before IPv6. A table without its
@@ -50,6 +51,9 @@ Result<void> dump_sockets(const DumpRequest& request, const std::function<void(S
 // The kernel's present view of one socket, by its addresses (unix: inode) and cookie; nothing when it is gone
 // or was replaced by another. Inet sockets except raw ones, and unix sockets.
 Result<std::optional<Socket>> find_socket(const Socket& socket);
+
+// Whether this kernel lists TCP sockets that are bound and nothing else (6.8): one is made for a moment to find out.
+bool lists_bound_inactive();
 
 // Makes the kernel close an inet socket (SOCK_DESTROY, 4.5): a connection is aborted with a RST, a listener and a UDP
 // socket are closed; whoever holds it gets ECONNABORTED. Needs CAP_NET_ADMIN. Error::code: EOPNOTSUPP, this kernel or

@@ -1,6 +1,8 @@
 #include "source/namespaces.h"
 
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "sys/file.h"
 
@@ -39,7 +41,10 @@ Result<void> in_named_netns(const std::string& name, const NamespaceVisitor& vis
   struct stat status {};
   for (const std::string& path : {name.find('/') == std::string::npos ? "/run/netns/" + name : name,
                                   is_pid(name) ? "/proc/" + name + "/ns/net" : std::string()}) {
-    if (netns.inode != 0 || stat(path.c_str(), &status) != 0) continue;
+    struct statfs filesystem {};
+    if (netns.inode != 0 || statfs(path.c_str(), &filesystem) != 0 || filesystem.f_type != NSFS_MAGIC)
+      continue;
+    if (stat(path.c_str(), &status) != 0) continue;
     netns.inode = static_cast<uint32_t>(status.st_ino);
     netns.paths = {path};
     netns.name = name;

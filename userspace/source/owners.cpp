@@ -1,6 +1,7 @@
 #include "source/owners.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace socktrace::source {
@@ -33,11 +34,26 @@ void OwnerMap::add(const SocketHolder& holder, std::span<const SocketDescriptor>
 
 void OwnerMap::seal() {
   std::stable_sort(owners_.begin(), owners_.end(), before);
+  first_.assign(std::bit_ceil(2 * owners_.size() + 1), 0);
+  for (size_t i = 0; i < owners_.size(); ++i)
+    if (i == 0 || owners_[i].inode != owners_[i - 1].inode)
+      first_[slot_of(owners_[i].inode)] = static_cast<uint32_t>(i + 1);
+}
+
+// Of an inode that is there, or the free one where it would go.
+size_t OwnerMap::slot_of(uint32_t inode) const {
+  constexpr uint32_t kGolden = 0x9E3779B1;  // spreads inodes, which are mostly consecutive
+  const size_t mask = first_.size() - 1;
+  size_t slot = (inode * kGolden) & mask;
+  while (first_[slot] != 0 && owners_[first_[slot] - 1].inode != inode) slot = (slot + 1) & mask;
+  return slot;
 }
 
 std::span<const SocketOwner> OwnerMap::find(uint32_t inode, uint64_t cookie) const {
-  if (inode == 0) return {};
-  const auto first = std::lower_bound(owners_.begin(), owners_.end(), SocketOwner{0, inode}, before);
+  if (inode == 0 || first_.empty()) return {};
+  const uint32_t place = first_[slot_of(inode)];
+  if (place == 0) return {};
+  const auto first = owners_.begin() + (place - 1);
   auto last = first;
   auto exact_first = owners_.end();
   auto exact_last = owners_.end();

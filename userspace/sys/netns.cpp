@@ -60,6 +60,13 @@ Result<uint32_t> current_netns() {
   return *inode;
 }
 
+bool in_initial_netns() {
+  const auto own = current_netns();
+  const auto target = read_link_at(AT_FDCWD, "/proc/1/ns/net");
+  const auto first = target ? parse_inode_link(*target, "net") : std::nullopt;
+  return !own || *own == kInitialNetns || (first && *first == *own);
+}
+
 std::vector<NetNamespace> collect_netns(const Procfs& procfs, const std::string& proc_root,
                                         const std::vector<Mount>& mounts, uint32_t own) {
   std::map<uint32_t, NetNamespace> found;

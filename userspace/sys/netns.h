@@ -27,6 +27,9 @@ struct NetNamespace {
 // The namespace of the calling thread.
 Result<uint32_t> current_netns();
 
+// Whether that is the host's first one, as far as can be told.
+bool in_initial_netns();
+
 // All that a process is in or a bind mount keeps (/run/netns, container runtimes), once each, ours first and
 // then by inode number. Not found: namespaces that only a descriptor, or a thread other than its process's
 // first, keeps. Processes that may not be read are passed over.

@@ -26,9 +26,14 @@ struct Row {
   Table table{};
   Socket socket;
   Timer timer;
+  bool association = false;             // of SCTP, listed under its endpoint; its state is one of SCTP
   std::string_view netns_name = {};     // for who reads several namespaces, and keeps the text; raw bytes
   std::vector<Owner> peer_owners = {};  // of a unix socket, when owners were asked for
-  Attributes attributes = {};           // of the table's family: INET_DIAG_*, UNIX_DIAG_*, PACKET_DIAG_* …
+  // Looked up for fields alone; raw bytes.
+  std::string_view interface = {};  // name of the bound device
+  std::string cgroup_path = {};
+  std::string storages = {};   // of BPF programs, as ss shows them
+  Attributes attributes = {};  // of the table's family: INET_DIAG_*, UNIX_DIAG_*, PACKET_DIAG_* …
 };
 
 // One sock_diag answer of the kernel, as a row; damaged when it is shorter than its header or an attribute

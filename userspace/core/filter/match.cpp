@@ -216,19 +216,15 @@ Truth evaluate(const Node& node, const Socket& socket, const MatchContext& conte
   return Truth::no;
 }
 
-bool asks_for_owners(const Node& node) {
-  if (node.kind != Node::Kind::predicate)
-    return asks_for_owners(*node.left) || (node.right && asks_for_owners(*node.right));
-  switch (node.predicate.subject) {
-    case Subject::pid:
-    case Subject::command:
-    case Subject::user:
-    case Subject::unit:
-    case Subject::container:
-      return true;
-    default:
-      return false;
-  }
+template <typename Accepts>
+bool any_subject(const Node& node, const Accepts& accepts) {
+  if (node.kind == Node::Kind::predicate) return accepts(node.predicate.subject);
+  return any_subject(*node.left, accepts) || (node.right && any_subject(*node.right, accepts));
+}
+
+bool is_of_owners(Subject subject) {
+  return subject == Subject::pid || subject == Subject::command || subject == Subject::user ||
+         subject == Subject::unit || subject == Subject::container;
 }
 
 }  // namespace
@@ -239,7 +235,15 @@ bool Filter::matches(const Socket& socket, const MatchContext& context) const {
 }
 
 bool Filter::needs_owners() const {
-  return root_ && asks_for_owners(*root_);
+  return root_ && any_subject(*root_, is_of_owners);
+}
+
+bool Filter::needs_marks() const {
+  return root_ && any_subject(*root_, [](Subject subject) { return subject == Subject::mark; });
+}
+
+bool Filter::needs_cgroups() const {
+  return root_ && any_subject(*root_, [](Subject subject) { return subject == Subject::cgroup; });
 }
 
 }  // namespace socktrace

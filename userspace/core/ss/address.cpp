@@ -50,7 +50,7 @@ void write_inet_end(Line& line, const Row& row, const Endpoint& end, uint32_t if
     append_inet_address(line.text, socket.family, end.address, socket.options.v6_only);
   if (ifindex) {
     line.text += '%';
-    append_escaped(line.text, names.interface(ifindex));
+    append_escaped(line.text, names.interface(socket.netns, ifindex));
   }
   line.text += ':';
   line.end_cell();
@@ -95,7 +95,7 @@ void write_packet(Line& line, const Socket& socket, const Show& show, const Name
   if (socket.ifindex == 0)
     line.text += '*';
   else
-    append_escaped(line.text, names.interface(socket.ifindex));
+    append_escaped(line.text, names.interface(socket.netns, socket.ifindex));
   line.end_cell();
   line.cell("*");
   line.cell("");
@@ -163,7 +163,7 @@ void write_vsock(Line& line, const SocketDetails& details) {
 
 void write_xdp(Line& line, const Socket& socket, const Names& names) {
   if (socket.ifindex) {
-    append_escaped(line.text, names.interface(socket.ifindex));
+    append_escaped(line.text, names.interface(socket.netns, socket.ifindex));
     line.cell(":");
     line.text += 'q';
     append_number(line.text, socket.details ? socket.details->port : 0U);

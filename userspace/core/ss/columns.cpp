@@ -45,15 +45,15 @@ void ColumnTable::render(std::string& out, bool header) const {
   for (const auto& row : rows_) append_line(out, row, widths, fields_);
 }
 
-std::vector<std::pair<FieldValue, uint64_t>> GroupTable::sorted() const {
-  std::vector<std::pair<FieldValue, uint64_t>> groups(counts_.begin(), counts_.end());
+std::vector<std::pair<GroupTable::Group, uint64_t>> GroupTable::sorted() const {
+  std::vector<std::pair<Group, uint64_t>> groups(counts_.begin(), counts_.end());
   std::stable_sort(groups.begin(), groups.end(),
                    [](const auto& a, const auto& b) { return a.second > b.second; });
   return groups;
 }
 
 void GroupTable::render(std::string& out, bool header) const {
-  const std::vector<std::pair<FieldValue, uint64_t>> groups = sorted();
+  const std::vector<std::pair<Group, uint64_t>> groups = sorted();
   size_t width = header ? std::string_view("Sockets").size() : 1;
   for (const auto& group : groups) width = std::max(width, std::to_string(group.second).size());
   const auto line = [&](std::string_view count, std::string_view value) {
@@ -64,11 +64,14 @@ void GroupTable::render(std::string& out, bool header) const {
     out += '\n';
   };
   if (header) line("Sockets", field_.title);
-  for (const auto& [value, count] : groups) line(std::to_string(count), column_text(value));
+  for (const auto& [group, count] : groups)
+    line(std::to_string(count),
+         group.second.empty() ? column_text(group.first) : '?' + std::string(group.second));
 }
 
 void GroupTable::render_json(std::string& out) const {
-  for (const auto& [value, count] : sorted()) {
+  for (const auto& [group, count] : sorted()) {
+    const auto& [value, absent] = group;
     out += '{';
     if (!std::holds_alternative<std::monostate>(value)) {
       append_json_string(out, field_.key);
@@ -77,6 +80,11 @@ void GroupTable::render_json(std::string& out) const {
         append_json_string(out, *text);
       else
         append_number(out, std::get<uint64_t>(value));
+      out += ',';
+    }
+    if (!absent.empty()) {
+      out += "\"owner.absent\":";
+      append_json_string(out, absent);
       out += ',';
     }
     out += "\"sockets\":";

@@ -28,16 +28,18 @@ class GroupTable {
  public:
   explicit GroupTable(const Field& field) : field_(field) {}
 
-  void add(const diag::Row& row) { ++counts_[field_.get(row)]; }
+  void add(const diag::Row& row) { ++counts_[{field_.get(row), absent_owner(field_, row)}]; }
   // The most frequent first.
   void render(std::string& out, bool header) const;
   void render_json(std::string& out) const;
 
  private:
-  [[nodiscard]] std::vector<std::pair<FieldValue, uint64_t>> sorted() const;
+  // The value, and why there is none where a process would have it.
+  using Group = std::pair<FieldValue, std::string_view>;
+  [[nodiscard]] std::vector<std::pair<Group, uint64_t>> sorted() const;
 
   const Field& field_;
-  std::map<FieldValue, uint64_t> counts_;
+  std::map<Group, uint64_t> counts_;
 };
 
 // Rows kept until all are there, with the bytes that their attributes point to, then handed out in order.

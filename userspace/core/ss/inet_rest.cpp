@@ -81,9 +81,24 @@ void append_tos(std::string& out, const diag::Attributes& attributes) {
 }
 
 void append_socket_options(std::string& out, const diag::Attributes& attributes, const Show& show) {
+  if (!attributes.has(INET_DIAG_SOCKOPT)) return;
+  out += show.one_line ? " inet-sockopt: (" : "\n\tinet-sockopt: (";
+  append_socket_option_names(out, attributes);
+  out += ')';
+}
+
+void append_inet_memory(std::string& out, const diag::Attributes& attributes) {
+  if (attributes.has(INET_DIAG_SKMEMINFO)) return append_memory(out, attributes.bytes(INET_DIAG_SKMEMINFO));
+  if (const auto memory = attributes.value<inet_diag_meminfo>(INET_DIAG_MEMINFO))
+    add(out, " mem:(r{},w{},f{},t{})", memory->idiag_rmem, memory->idiag_wmem, memory->idiag_fmem,
+        memory->idiag_tmem);
+}
+
+}  // namespace
+
+void append_socket_option_names(std::string& out, const diag::Attributes& attributes) {
   const auto options = attributes.value<inet_diag_sockopt>(INET_DIAG_SOCKOPT);
   if (!options) return;
-  out += show.one_line ? " inet-sockopt: (" : "\n\tinet-sockopt: (";
   const auto flag = [&](bool set, const char* name) {
     if (set) add(out, " {}", name);
   };
@@ -98,17 +113,7 @@ void append_socket_options(std::string& out, const diag::Attributes& attributes,
   flag(options->bind_address_no_port, "bind_addr_no_port");
   flag(options->recverr_rfc4884, "recverr_rfc4884");
   flag(options->defer_connect, "defer_connect");
-  out += ')';
 }
-
-void append_inet_memory(std::string& out, const diag::Attributes& attributes) {
-  if (attributes.has(INET_DIAG_SKMEMINFO)) return append_memory(out, attributes.bytes(INET_DIAG_SKMEMINFO));
-  if (const auto memory = attributes.value<inet_diag_meminfo>(INET_DIAG_MEMINFO))
-    add(out, " mem:(r{},w{},f{},t{})", memory->idiag_rmem, memory->idiag_wmem, memory->idiag_fmem,
-        memory->idiag_tmem);
-}
-
-}  // namespace
 
 void append_inet_rest(std::string& out, const Row& row, const Show& show, const Names& names) {
   // A row from /proc/net has no cookie and none of what follows; ss shows nothing either.

@@ -16,7 +16,7 @@ namespace socktrace::ss {
 struct Names {
   std::function<std::string_view(uint16_t port, diag::Table table)> service;
   std::function<std::string_view(uint8_t protocol)> ip_protocol;
-  std::function<std::string_view(uint32_t ifindex)> interface;
+  std::function<std::string_view(uint32_t netns, uint32_t ifindex)> interface;
   std::function<std::string_view(Family, const AddressBytes&)> host;
   std::function<std::string(uint32_t pid)> process;                 // comm; raw bytes
   std::function<std::string(uint64_t id)> cgroup;                   // path below the cgroup2 mount; raw bytes

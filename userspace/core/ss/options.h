@@ -20,6 +20,7 @@ struct Selection {
   diag::TableSet tables = 0;
   FamilySet families = 0;
   StateMask states = 0;
+  diag::TableSet named = 0;  // chosen one by one, not by `all`, `inet`, -4 …: that there are none is told
   // The family chosen last. As in ss, -4 -6 shows IPv6 only and -6 -4 IPv4 only.
   Family preferred = Family::unspecified;
 };
@@ -37,6 +38,7 @@ struct Show {
   bool information = false;                // -i
   bool processes = false;                  // -p
   bool threads = false;                    // -T
+  bool every_owner = false;                // with -p, on a terminal: beyond ss, see append_rest()
   bool packet_filter = false;              // -b
   bool tos = false;                        // --tos
   bool cgroup = false;                     // --cgroup

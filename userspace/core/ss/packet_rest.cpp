@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 #include <linux/filter.h>
-#include <linux/packet_diag.h>
 #include <linux/xdp_diag.h>
 
 #include <array>
 #include <iterator>
 
+#include "core/ss/packet_rest.h"
 #include "core/ss/rest.h"
 
 namespace socktrace::ss {
@@ -20,6 +20,20 @@ void add(std::string& out, fmt::format_string<Arguments...> format, Arguments&&.
 
 void append_packet_info(std::string& out, const packet_diag_info& info) {
   add(out, "ver:{} cpy_thresh:{} flags( ", info.pdi_version, info.pdi_copy_thresh);
+  append_packet_flags(out, info.pdi_flags);
+  if (!info.pdi_flags) out += "0 ";
+  out += ')';
+}
+
+template <typename T>
+void append_entries(std::string& out, const diag::Attributes& attributes, size_t type, std::string_view name,
+                    std::string_view line) {
+  if (const auto ring = attributes.value<T>(type)) add(out, "{}{}(entries:{})", line, name, ring->entries);
+}
+
+}  // namespace
+
+void append_packet_flags(std::string& out, uint32_t flags) {
   struct Flag {
     uint32_t bit;
     std::string_view name;
@@ -30,18 +44,16 @@ void append_packet_info(std::string& out, const packet_diag_info& info) {
                                                   {PDI_VNETHDR, "vnethdr"},
                                                   {PDI_LOSS, "loss"}}};
   for (const Flag& flag : kFlags)
-    if (info.pdi_flags & flag.bit) add(out, "{} ", flag.name);
-  if (!info.pdi_flags) out += "0 ";
-  out += ')';
+    if (flags & flag.bit) add(out, "{} ", flag.name);
 }
 
-void append_ring(std::string& out, std::string_view name, const packet_diag_ring& ring) {
+void append_packet_ring(std::string& out, std::string_view name, const packet_diag_ring& ring) {
   add(out, "{}(blk_size:{},blk_nr:{},frm_size:{},frm_nr:{},tmo:{},features:0x{:x})", name,
       ring.pdr_block_size, ring.pdr_block_nr, ring.pdr_frame_size, ring.pdr_frame_nr, ring.pdr_retire_tmo,
       ring.pdr_features);
 }
 
-void append_fanout(std::string& out, uint32_t value) {
+void append_packet_fanout(std::string& out, uint32_t value) {
   static constexpr std::array<std::string_view, 6> kTypes = {"hash", "lb", "cpu", "roll", "random", "qm"};
   const uint32_t type = value >> 16 & 0xff;
   add(out, "fanout(id:{},type:", value & 0xffff);
@@ -52,7 +64,7 @@ void append_fanout(std::string& out, uint32_t value) {
   out += ')';
 }
 
-void append_filter(std::string& out, std::span<const std::byte> program) {
+void append_packet_filter(std::string& out, std::span<const std::byte> program) {
   add(out, "bpf filter ({}): ", program.size() / sizeof(sock_filter));
   for (; program.size() >= sizeof(sock_filter); program = program.subspan(sizeof(sock_filter))) {
     sock_filter instruction;
@@ -60,14 +72,6 @@ void append_filter(std::string& out, std::span<const std::byte> program) {
     add(out, " 0x{:02x} {} {} {},", instruction.code, instruction.jt, instruction.jf, instruction.k);
   }
 }
-
-template <typename T>
-void append_entries(std::string& out, const diag::Attributes& attributes, size_t type, std::string_view name,
-                    std::string_view line) {
-  if (const auto ring = attributes.value<T>(type)) add(out, "{}{}(entries:{})", line, name, ring->entries);
-}
-
-}  // namespace
 
 void append_packet_rest(std::string& out, const Row& row, const Show& show) {
   const std::string_view line = show.one_line ? " " : "\n\t";
@@ -80,22 +84,22 @@ void append_packet_rest(std::string& out, const Row& row, const Show& show) {
     }
     if (const auto ring = attributes.value<packet_diag_ring>(PACKET_DIAG_RX_RING)) {
       out += line;
-      append_ring(out, "ring_rx", *ring);
+      append_packet_ring(out, "ring_rx", *ring);
     }
     if (const auto ring = attributes.value<packet_diag_ring>(PACKET_DIAG_TX_RING)) {
       out += line;
-      append_ring(out, "ring_tx", *ring);
+      append_packet_ring(out, "ring_tx", *ring);
     }
     if (const auto fanout = attributes.value<uint32_t>(PACKET_DIAG_FANOUT)) {
       out += line;
-      append_fanout(out, *fanout);
+      append_packet_fanout(out, *fanout);
     }
   }
   if (show.packet_filter) {
     const auto program = attributes.bytes(PACKET_DIAG_FILTER);
     if (!program.empty()) {
       out += line;
-      append_filter(out, program);
+      append_packet_filter(out, program);
     }
   }
   if (show.memory) append_memory(out, attributes.bytes(PACKET_DIAG_MEMINFO));

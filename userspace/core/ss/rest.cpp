@@ -13,6 +13,7 @@
 #include <iterator>
 
 #include "core/escape.h"
+#include "core/event_text.h"
 
 namespace socktrace::ss {
 namespace {
@@ -139,8 +140,10 @@ void append_arrows(std::string& out, uint8_t shutdown) {
 }
 
 void append_rest(std::string& out, const Row& row, const Show& show, const Names& names) {
-  // A netlink socket has its process in the port column.
-  if (show.processes && row.table != diag::Table::netlink) append_users(out, row.socket, show, names);
+  // ss has the process of a netlink socket in the port column, of one at most; and of a unix socket's peer the inode alone.
+  if (show.processes && (show.every_owner || row.table != diag::Table::netlink))
+    append_users(out, row.socket, show, names);
+  if (show.every_owner && !row.peer_owners.empty()) append_processes(out, " peer:", row.peer_owners);
   switch (row.socket.family) {
     case Family::unix:
       return append_unix_rest(out, row, show);

@@ -3,6 +3,7 @@
 #include "core/escape.h"
 #include "core/ss/address.h"
 #include "core/ss/rest.h"
+#include "core/ss/upper.h"
 
 namespace socktrace::ss {
 
@@ -10,8 +11,11 @@ void write_row(Line& line, const diag::Row& row, const Show& show, const Names& 
   line.clear();
   append_escaped(line.text, row.netns_name);
   line.end_cell();
-  line.cell(netid(row.socket));
-  line.cell(ss_name(row.socket.state));
+  // As in ss, SCTP associations are listed under their endpoint.
+  line.cell(row.association ? std::string() : netid(row.socket));
+  if (row.association) line.text += "`- ";
+  line.cell(row.association ? sctp_state_name(static_cast<uint8_t>(row.socket.state))
+                            : ss_name(row.socket.state));
   // ss prints the kernel's unsigned numbers with a sign: the Send-Q of a dead UDP socket is -1.
   append_number(line.text, static_cast<int32_t>(row.socket.recv_q));
   line.end_cell();

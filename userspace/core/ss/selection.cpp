@@ -157,12 +157,14 @@ bool same_text(std::string_view a, std::string_view b) {
 
 void SelectionBuilder::add_table(Table table) {
   chosen_.tables |= bit(table);
+  chosen_.named |= bit(table);
   chosen_.states |= of_table(table).states;
   default_ = false;
 }
 
 void SelectionBuilder::add_family(Family family) {
   chosen_.families |= ss::bit(family);
+  if (!(kInetFamilies & ss::bit(family))) chosen_.named |= of_family(family).tables;
   chosen_.states |= of_family(family).states;
   chosen_.preferred = family;
   default_ = false;
@@ -193,8 +195,10 @@ bool SelectionBuilder::add_query(std::string_view list) {
       chosen_.tables &= ~found->tables;
       continue;
     }
+    const TableSet named = chosen_.named;
     for (int table = 0; table < diag::kTableCount; ++table)
       if (found->tables & bit(static_cast<Table>(table))) add_table(static_cast<Table>(table));
+    if (found->tables == kDefaultTables || found->tables == kInetOfSs) chosen_.named = named;
   }
   return true;
 }

@@ -57,7 +57,8 @@ int64_t snmp_value(std::string_view text, std::string_view name, std::string_vie
 
 }  // namespace
 
-std::string summary_text(std::string_view sockstat, std::string_view sockstat6, std::string_view snmp) {
+std::string summary_text(std::string_view sockstat, std::string_view sockstat6, std::string_view snmp,
+                         const std::optional<TcpCounts>& counted) {
   const auto v4 = [&](std::string_view name, std::string_view key) {
     return sockstat_value(sockstat, name, key);
   };
@@ -66,10 +67,12 @@ std::string summary_text(std::string_view sockstat, std::string_view sockstat6, 
   const int64_t tcp6 = v6("TCP6:");
   const int64_t time_wait = v4("TCP:", "tw");
   const int64_t allocated = v4("TCP:", "alloc");
+  const TcpCounts tcp = counted.value_or(TcpCounts{.sockets = allocated,
+                                                   .closed = allocated - (tcp4 + tcp6 - time_wait),
+                                                   .orphaned = v4("TCP:", "orphan")});
   std::string text = fmt::format("Total: {}\n", v4("sockets:", "used"));
-  text += fmt::format("TCP:   {} (estab {}, closed {}, orphaned {}, timewait {})\n", allocated + time_wait,
-                      snmp_value(snmp, "Tcp:", "CurrEstab"), allocated - (tcp4 + tcp6 - time_wait),
-                      v4("TCP:", "orphan"), time_wait);
+  text += fmt::format("TCP:   {} (estab {}, closed {}, orphaned {}, timewait {})\n", tcp.sockets + time_wait,
+                      snmp_value(snmp, "Tcp:", "CurrEstab"), tcp.closed, tcp.orphaned, time_wait);
   text += "\nTransport Total     IP        IPv6\n";
   const auto row = [&](std::string_view name, int64_t ip, int64_t ip6) {
     text += fmt::format("{}\t  {:<9} {:<9} {:<9}\n", name, ip + ip6, ip, ip6);

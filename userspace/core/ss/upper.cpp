@@ -133,17 +133,21 @@ void append_mptcp(std::string& out, const diag::Attributes& attributes) {
   add_nonzero(out, "csum_enabled", info->mptcpi_csum_enabled);
 }
 
+std::string_view sctp_state_name(uint8_t state) {
+  static constexpr std::array<std::string_view, 8> kStates = {
+      "CLOSED",           "COOKIE_WAIT",   "COOKIE_ECHOED",     "ESTAB",
+      "SHUTDOWN_PENDING", "SHUTDOWN_SENT", "SHUTDOWN_RECEIVED", "ACK_SENT"};
+  return state < kStates.size() ? kStates[state] : std::string_view();
+}
+
 void append_sctp(std::string& out, const diag::Attributes& attributes) {
   append_sctp_addresses(out, "locals", attributes.bytes(INET_DIAG_LOCALS));
   append_sctp_addresses(out, "peers", attributes.bytes(INET_DIAG_PEERS));
   const auto info = attributes.padded<sctp_info>(INET_DIAG_INFO);
   if (!info) return;
-  static constexpr std::array<std::string_view, 8> kStates = {
-      "CLOSED",           "COOKIE_WAIT",   "COOKIE_ECHOED",     "ESTAB",
-      "SHUTDOWN_PENDING", "SHUTDOWN_SENT", "SHUTDOWN_RECEIVED", "SHUTDOWN_ACK_SENT"};
   if (info->sctpi_tag) add(out, " tag:{:x}", info->sctpi_tag);
-  if (info->sctpi_state && info->sctpi_state < kStates.size())
-    add(out, " state:{}", kStates[info->sctpi_state]);
+  if (const std::string_view state = sctp_state_name(info->sctpi_state); info->sctpi_state && !state.empty())
+    add(out, " state:{}", state);
   add_nonzero(out, "rwnd", info->sctpi_rwnd);
   add_nonzero(out, "unackdata", info->sctpi_unackdata);
   add_nonzero(out, "penddata", info->sctpi_penddata);
