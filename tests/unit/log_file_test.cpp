@@ -3,14 +3,19 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "core/log/decode.h"
 #include "sink/append_file.h"
@@ -148,20 +153,91 @@ TEST_F(LogFiles, ATornLastLineIsCutOffWhenTheFileIsOpened) {
   const std::string whole = read_file(path());
   write_file(path(), whole + R"({"k":"event","seq":3,"ts")");
   log = open();
-  EXPECT_EQ(log->trimmed_bytes(), 25u);
+  EXPECT_EQ(warnings_,
+            std::vector<std::string>{"event log " + path() +
+                                     ": 25 bytes of a torn last line cut off: its writer was killed"});
   log->close(moment(3));
   EXPECT_EQ(summary(read_file(path())), "header#0:1 event@1 trailer@2 header#0:1 trailer@1");
 }
 
 TEST_F(LogFiles, AFileTornInItsHeaderOrLongAfterALineIsRepairedToo) {
   write_file(path(), R"({"k":"hea)");
-  EXPECT_EQ(open()->trimmed_bytes(), 9u);
-  fs::remove(path());
   open()->close(moment(2));
   const std::string whole = read_file(path());
+  EXPECT_EQ(summary(whole), "header#0:1 trailer@1");
   write_file(path(), whole + std::string(200'000, 'x'));
-  EXPECT_EQ(open()->trimmed_bytes(), 200'000u);
-  EXPECT_EQ(read_file(path()).substr(0, whole.size()), whole);
+  EXPECT_EQ(AppendFile::open(path())->trimmed_bytes(), 200'000u);
+  EXPECT_EQ(read_file(path()), whole);
+}
+
+// A power cut leaves any beginning of what was written.
+TEST_F(LogFiles, EveryBeginningOfAFileIsContinuedBehindItsLastWholeLine) {
+  table_.resize(2);
+  auto log = open();
+  log->add(kEvent);
+  log->close(moment(2));
+  log.reset();
+  const std::string whole = read_file(path());
+  for (size_t cut = 0; cut <= whole.size(); ++cut) {
+    write_file(path(), whole.substr(0, cut));
+    const size_t newline = cut == 0 ? std::string::npos : whole.rfind('\n', cut - 1);
+    const size_t kept = newline == std::string::npos ? 0 : newline + 1;
+    Result<AppendFile> file = AppendFile::open(path());
+    ASSERT_TRUE(file) << cut << ": " << file.error().message;
+    ASSERT_EQ(file->trimmed_bytes(), cut - kept);
+    ASSERT_EQ(file->write("more\n").error, 0);
+    ASSERT_EQ(read_file(path()), whole.substr(0, kept) + "more\n") << cut;
+  }
+}
+
+// copytruncate of logrotate(8), which we advise against.
+TEST_F(LogFiles, AFileThatWasTruncatedBeginsAnewAndStaysUsable) {
+  table_.resize(1);
+  auto log = open();
+  log->add(kEvent);
+  log->flush(moment(3));
+  fs::resize_file(path(), 0);
+  log->add(kEvent);
+  log->flush(moment(3));
+  log->add(kEvent);
+  log->flush(moment(5));
+  log->close(moment(6));
+  EXPECT_EQ(summary(read_file(path())), "event@5 event@6 header#1:7 key@7 row@8 end@9 trailer@10");
+  ASSERT_EQ(warnings_.size(), 1u);
+  EXPECT_NE(warnings_[0].find("was truncated by somebody"), std::string::npos) << warnings_[0];
+  log.reset();
+  open()->close(moment(7));
+  EXPECT_TRUE(summary(read_file(path())).ends_with("trailer@10 header#0:1 key@1 row@2 end@3 trailer@4"));
+}
+
+TEST_F(LogFiles, AFileThatMayNotGrowAnyMoreIsPutAside) {
+  LogFileOptions options;
+  options.rotation.max_bytes = 100 << 20;
+  options.rotation.compress = false;
+  auto log = open(options);
+  const FileSizeLimit limit(100'000);
+  uint64_t second = 2;
+  for (; rotated_files(path())->size() < 2 && second < 100'000; ++second) {
+    log->add(kEvent);
+    log->flush(moment(second));
+  }
+  log->close(moment(second));
+  const std::vector<RotatedFile> files = *rotated_files(path());
+  ASSERT_EQ(files.size(), 2u);
+  EXPECT_LE(files[0].bytes, 100'000u);
+  EXPECT_GT(files[0].bytes, 90'000u);
+  EXPECT_EQ(log->last_error(), 0);
+  // Every number is in a file, or in a loss between them.
+  std::istringstream words(
+      summary(read_file(path(files[0].name)) + read_file(path(files[1].name)) + read_file(path())));
+  uint64_t expected_seq = 1;
+  for (std::string word; words >> word;) {
+    if (word.starts_with("header")) continue;
+    const size_t at = word.find('@');
+    ASSERT_EQ(std::strtoull(word.c_str() + at + 1, nullptr, 10), expected_seq) << word;
+    const size_t count = word.find(':');
+    expected_seq += count == std::string::npos ? 1 : std::strtoull(word.c_str() + count + 1, nullptr, 10);
+  }
 }
 
 TEST_F(LogFiles, NewFilesAreNotForEverybody) {
@@ -182,6 +258,16 @@ TEST_F(LogFiles, EveryUnsafeTargetIsRefusedWithItsReason) {
   fs::create_directory(path("open"));
   fs::permissions(path("open"), fs::perms::all);
   write_file(path("notes"), "dear diary");
+  fs::create_symlink(path("nowhere"), path("dangling"));
+  fs::create_directory_symlink(path("open"), path("way"));
+  write_file(path("foreign"), "");
+  const bool is_root = chown(path("foreign").c_str(), 1234, 1234) == 0;
+  if (!is_root) write_file(path("foreign"), "not ours");
+  const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{AF_UNIX, {}};
+  path("socket").copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  close(listener);
   const struct {
     std::string name;
     std::string reason;
@@ -193,6 +279,10 @@ TEST_F(LogFiles, EveryUnsafeTargetIsRefusedWithItsReason) {
       {path("open/x.jsonl"), "is writable by everybody"},
       {path("none/x.jsonl"), "does not exist"},
       {path("notes"), "is not a socktrace event log"},
+      {path("dangling"), "it is a symbolic link"},
+      {path("way/x.jsonl"), "is writable by everybody"},
+      {path("foreign"), is_root ? "the file belongs to user 1234" : "is not a socktrace event log"},
+      {path("socket"), "No such device or address"},
       {"/dev/null", "it is not a regular file"},
   };
   for (const auto& [name, reason] : cases) {
@@ -203,6 +293,32 @@ TEST_F(LogFiles, EveryUnsafeTargetIsRefusedWithItsReason) {
   }
   EXPECT_EQ(read_file(path("notes")), "dear diary");
   EXPECT_EQ(fs::file_size(path("other")), 0u);
+  EXPECT_FALSE(fs::exists(path("nowhere")));
+}
+
+// Somebody exchanges the file for a link to another, again and again.
+TEST_F(LogFiles, ALinkThatTakesThePlaceOfTheFileIsNeverFollowed) {
+  const char* rounds = std::getenv("SWAPS");
+  write_file(path("victim"), "");
+  fs::create_symlink(path("victim"), path("link"));
+  write_file(path(), "");
+  std::atomic<bool> over = false;
+  std::thread attacker([&] {
+    while (!over)
+      syscall(SYS_renameat2, AT_FDCWD, path().c_str(), AT_FDCWD, path("link").c_str(), RENAME_EXCHANGE);
+  });
+  int opened = 0;
+  int refused = 0;
+  for (int left = rounds != nullptr ? std::atoi(rounds) : 3000; left > 0; --left) {
+    Result<AppendFile> file = AppendFile::open(path());
+    ++(file ? opened : refused);
+    if (file) file->write("{\"k\":\"header\"}\n");
+  }
+  over = true;
+  attacker.join();
+  EXPECT_EQ(fs::file_size(path("victim")), 0u);
+  EXPECT_GT(opened, 0);
+  EXPECT_GT(refused, 0);
 }
 
 TEST_F(LogFiles, ASecondWriterIsRefused) {

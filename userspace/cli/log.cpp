@@ -91,8 +91,12 @@ class LogPrinter {
     ended_ns_ = 0;
     if (goes_on) return;
     session_ = header.session;
+    const bool rebooted = header.host_id == host_ && header.boot_id != boot_;
+    host_ = header.host_id;
+    boot_ = header.boot_id;
     notice(header.boottime_ns, [&] {
       std::string text = fmt::format("began on {}, Linux {}", header.host_name, header.kernel);
+      if (rebooted) text += ", after a reboot";
       if (!header.filter.empty()) text += ", only " + header.filter;
       sink::append_notice_line(output_.buffer(), header.boottime_ns, "RECORDER", text, clock_, style_);
     });
@@ -138,6 +142,8 @@ class LogPrinter {
   std::string_view line_;
   std::string date_;
   std::string session_;
+  std::string host_;
+  std::string boot_;
   uint64_t ended_ns_ = 0;  // of the last trailer
   uint64_t events_ = 0;
   Output output_;
@@ -187,7 +193,7 @@ Result<int> print_log(const LogCommand& command, const Selection& selection, boo
 }  // namespace
 
 Result<int> run_log_command(const std::vector<std::string>& words) {
-  sys::ignore_broken_pipes();
+  sys::ignore_failed_writes();
   Result<LogCommand> command = parse_log_options(words);
   if (!command) return std::move(command.error());
   if (command->selection.help) return print_text(log_help());

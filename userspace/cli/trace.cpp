@@ -8,7 +8,7 @@
 namespace socktrace::cli {
 
 Result<int> run_trace(const TraceOptions& options) {
-  sys::ignore_broken_pipes();
+  sys::ignore_failed_writes();
   Result<std::unique_ptr<Session>> session = Session::start(options);
   if (!session) return std::move(session.error());
   return (*session)->run();

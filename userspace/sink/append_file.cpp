@@ -12,7 +12,8 @@
 namespace socktrace::sink {
 namespace {
 
-constexpr std::string_view kFirstBytes = R"({"k":"header")";  // every log begins so
+// Every log begins so: with a header, or, after copytruncate of logrotate(8), with any line.
+constexpr std::string_view kFirstBytes = R"({"k":")";
 
 Error refused(const std::string& path, std::string_view why) {
   return {"open event log " + path + ": " + std::string(why), ErrorKind::general};
@@ -154,6 +155,15 @@ AppendFile::Wrote AppendFile::write(std::string_view lines) {
       torn_ = true;
   }
   return {whole, error};
+}
+
+bool AppendFile::notice_cut() {
+  struct stat info {};
+  if (is_stdout_ || fstat(fd_->get(), &info) != 0 || static_cast<uint64_t>(info.st_size) >= size_)
+    return false;
+  size_ = static_cast<uint64_t>(info.st_size);
+  torn_ = false;
+  return true;
 }
 
 bool AppendFile::is_at(const std::string& path) const {

@@ -34,6 +34,8 @@ class AppendFile {
   [[nodiscard]] bool is_stdout() const { return is_stdout_; }
   [[nodiscard]] uint64_t size() const { return size_; }                    // bytes, as far as written here
   [[nodiscard]] uint64_t trimmed_bytes() const { return trimmed_bytes_; }  // of a torn line, at open
+  // Whether somebody has cut the file (copytruncate of logrotate(8)) since this was last asked.
+  bool notice_cut();
   // The path still leads to this file (nobody renamed or removed it).
   [[nodiscard]] bool is_at(const std::string& path) const;
 

@@ -19,6 +19,7 @@ constexpr uint64_t kSpaceInterval_ns = 1'000'000'000;
 constexpr uint64_t kMostFree = uint64_t{1} << 30;
 constexpr uint64_t kWarnInterval_ns = 10'000'000'000;
 constexpr uint64_t kLossKeyframe_ns = 10'000'000'000;  // between keyframes that losses cause
+constexpr uint64_t kLeastAside = 64 << 10;             // a file that has met a limit of its size
 constexpr uint64_t kKeyframeShare = 5;                 // keyframes take at most a fifth of the bytes
 
 struct Lines {
@@ -52,15 +53,16 @@ Result<std::unique_ptr<LogFile>> LogFile::open(LogFileOptions options, LogFileHo
     options.rotation.min_free_bytes = space ? std::min(space->total_bytes / 20, kMostFree) : 0;
   }
   std::unique_ptr<LogFile> log(new LogFile(std::move(options), std::move(hooks), std::move(*file)));
+  if (const uint64_t torn = log->file_.trimmed_bytes(); torn > 0 && log->hooks_.warn)
+    log->hooks_.warn(fmt::format("event log {}: {} bytes of a torn last line cut off: its writer was killed",
+                                 log->options_.path, torn));
   log->begin_file("start", now);
   log->flush(now);
   return log;
 }
 
 LogFile::LogFile(LogFileOptions options, LogFileHooks hooks, AppendFile file)
-    : options_(std::move(options)), hooks_(std::move(hooks)), file_(std::move(file)) {
-  trimmed_bytes_ = file_.trimmed_bytes();
-}
+    : options_(std::move(options)), hooks_(std::move(hooks)), file_(std::move(file)) {}
 
 LogFile::~LogFile() = default;
 
@@ -143,12 +145,15 @@ void LogFile::flush(Moment now) {
   if (encoder_.needs_header(now.boottime_ns)) begin_file("interval", now);
   sync_if_due(now.boottime_ns);
   check_path(now);
-  if (file_.is_stdout() || last_error_ != 0) return;
+  // RLIMIT_FSIZE: only a new file goes on, if there is more room in it than for a beginning.
+  const bool at_limit =
+      last_error_ == EFBIG && file_.size() >= kLeastAside + kKeyframeShare * keyframe_bytes_;
+  if (file_.is_stdout() || (last_error_ != 0 && !at_limit)) return;
   const Rotation& rotation = options_.rotation;
   const bool too_large = rotation.max_bytes != 0 && file_.size() >= rotation.max_bytes &&
                          file_.size() >= kKeyframeShare * keyframe_bytes_;
   const bool too_old = rotation.max_age_ns != 0 && now.boottime_ns >= file_began_ns_ + rotation.max_age_ns;
-  if (too_large || too_old) rotate(now);
+  if (too_large || too_old || at_limit) rotate(now);
 }
 
 void LogFile::write_if_large(uint64_t now_ns) {
@@ -195,12 +200,23 @@ void LogFile::check_path(Moment now) {
   const uint64_t interval_ns = path_is_gone_ ? kRetry_ns : kPathInterval_ns;
   if (file_.is_stdout() || now.boottime_ns < path_checked_ns_ + interval_ns) return;
   path_checked_ns_ = now.boottime_ns;
+  if (file_.notice_cut()) return begin_anew(now);
   struct stat info {};
   if (!path_is_gone_ && lstat(options_.path.c_str(), &info) == 0) return;
   const Result<void> reopened = reopen(now);
   path_is_gone_ = !reopened;
   warn(now.boottime_ns, reopened ? "event log " + options_.path + " was removed; it goes on in a new file"
                                  : reopened.error().message + "; tracing goes on");
+}
+
+// The header and the table are gone; the lines that were lost show as missing numbers.
+void LogFile::begin_anew(Moment now) {
+  warn(now.boottime_ns, "event log " + options_.path +
+                            " was truncated by somebody, and lines are lost; use SIGHUP instead of "
+                            "copytruncate");
+  ++options_.header.segment;
+  begin_file("truncated", now);
+  write(now.boottime_ns);
 }
 
 // Asked once a second, oftener while there is none. The oldest files make room, on the other thread.
@@ -282,6 +298,7 @@ Result<void> LogFile::reopen(Moment now) {
   path_is_gone_ = false;
   end_file(now);
   file_ = std::move(*next);
+  retry_ns_ = 0;
   ++options_.header.segment;
   begin_file("rotate", now);
   write(now.boottime_ns);

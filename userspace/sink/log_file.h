@@ -66,9 +66,6 @@ class LogFile {
   [[nodiscard]] uint64_t events_written() const { return encoder_.events() - events_dropped_; }
   [[nodiscard]] uint64_t events_dropped() const { return events_dropped_; }
   [[nodiscard]] int last_error() const { return last_error_; }  // errno of the last write; 0: it went well
-  [[nodiscard]] uint64_t trimmed_bytes() const {
-    return trimmed_bytes_;
-  }  // of a torn line, when it was opened
 
  private:
   LogFile(LogFileOptions options, LogFileHooks hooks, AppendFile file);
@@ -82,6 +79,7 @@ class LogFile {
   bool has_room(uint64_t now_ns);
   AppendFile::Wrote try_write(uint64_t now_ns);
   void check_path(Moment now);
+  void begin_anew(Moment now);
   void sync_if_due(uint64_t now_ns);
   void rotate(Moment now);
   void end_file(Moment now);
@@ -91,7 +89,6 @@ class LogFile {
   AppendFile file_;
   LogEncoder encoder_;
   std::string buffer_;  // whole lines that are not written yet
-  uint64_t trimmed_bytes_ = 0;
 
   uint64_t file_began_realtime_ns_ = 0;
   uint64_t file_began_ns_ = 0;

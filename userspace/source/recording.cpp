@@ -165,34 +165,34 @@ class DecodeJobs {
   std::vector<sys::Worker> workers_{std::clamp(std::thread::hardware_concurrency(), 1u, kMost) - 1};
 };
 
+// "3 records"
+std::string counted(uint64_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 // What one file added to a report.
 void tell_damage(const RecordedFile& file, const LogReport& before, const LogReport& after,
                  const sys::LogBytes& bytes, Recording::Damage& damage) {
-  std::vector<std::string>& messages = damage.messages;
-  const size_t told = messages.size();
+  std::vector<std::string> found;
   if (const uint64_t lines = after.damaged_lines - before.damaged_lines; lines > 0)
-    messages.push_back(fmt::format("{}: {} damaged line{} skipped, the first is line {} at byte {}: {}",
-                                   file.path, lines, lines == 1 ? "" : "s", after.damaged_line,
-                                   after.damaged_offset, after.damage));
+    found.push_back(fmt::format("{} skipped, the first is line {} at byte {}: {}",
+                                counted(lines, "damaged line"), after.damaged_line, after.damaged_offset,
+                                after.damage));
   if (const uint64_t newer = after.newer_lines - before.newer_lines; newer > 0)
-    messages.push_back(
-        fmt::format("{}: {} lines are of version {} of the log, which a newer socktrace has written and this "
-                    "one does not read",
-                    file.path, newer, after.newer_version));
+    found.push_back(fmt::format("{} of version {} of the log skipped: a newer socktrace has written them",
+                                counted(newer, "line"), after.newer_version));
   if (const uint64_t torn = after.torn_bytes - before.torn_bytes; torn > 0)
-    messages.push_back(
-        fmt::format("{}: the last line is torn, {} bytes skipped: its writer was killed, or is writing",
-                    file.path, torn));
+    found.push_back(fmt::format("the last line is torn, {} skipped: its writer was killed, or is writing",
+                                counted(torn, "byte")));
   if (const uint64_t missing = after.missing_records - before.missing_records; missing > 0)
-    messages.push_back(fmt::format("{}: {} records are missing, in it or before it", file.path, missing));
-  if (const uint64_t repeated = after.repeated_records - before.repeated_records; repeated > 0)
-    messages.push_back(
-        fmt::format("{}: {} records repeat earlier numbers: was a file given twice?", file.path, repeated));
+    found.push_back(counted(missing, "record") + " missing, in it or before it");
+  if (after.repeated_records > before.repeated_records)
+    found.push_back("it repeats earlier records: was a file given twice?");
   if (bytes.damaged_frames() > 0)
-    messages.push_back(fmt::format("{}: {} damaged zstd frame{} skipped, {} compressed bytes", file.path,
-                                   bytes.damaged_frames(), bytes.damaged_frames() == 1 ? "" : "s",
-                                   bytes.skipped_bytes()));
-  damage.found |= messages.size() > told;
+    found.push_back(fmt::format("{} skipped, {}", counted(bytes.damaged_frames(), "damaged zstd frame"),
+                                counted(bytes.skipped_bytes(), "compressed byte")));
+  for (const std::string& text : found) damage.messages.push_back(file.path + ": " + text);
+  damage.found |= !found.empty();
 }
 
 Result<LogSurvey> survey_file(const std::string& path, std::optional<uint64_t> at_ns) {

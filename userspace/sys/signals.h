@@ -29,7 +29,8 @@ class Signals {
   sigset_t former_;
 };
 
-// Writing to a pipe that nobody reads then fails with EPIPE instead of ending the process.
-void ignore_broken_pipes();
+// Writing to a pipe that nobody reads, or beyond RLIMIT_FSIZE, then fails with EPIPE or EFBIG instead of ending the
+// process.
+void ignore_failed_writes();
 
 }  // namespace socktrace::sys
