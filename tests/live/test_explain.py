@@ -92,6 +92,12 @@ CAUSES = {
         "open('/proc/sys/net/ipv4/ip_local_reserved_ports', 'w').write('40001')\n"
         "held = [tcp() for _ in range(3)]\nfor port, s in zip((40000, 40002, 40003), held): s.bind(('127.0.0.1', port)); s.listen()",
         "s = tcp()", "s.bind(('127.0.0.1', 0))"),
+    "parent_exited_and_its_child_has_the_descriptor": (
+        "s = tcp(); s.bind(LO); s.listen(); parent = os.getpid()\nif os.fork(): os._exit(0)\n"
+        "ctypes.CDLL(None).prctl(15, b'worker', 0, 0, 0)\nwhile os.getppid() == parent: time.sleep(0.01)", "s = tcp()", "s.bind(LO)"),
+    "socket_of_the_kernel": (
+        "if os.system(f'ip link add vx0 type vxlan id 1 dstport {LO[1]} 2>/dev/null && ip link set vx0 up'): print('no vxlan', flush=True)",
+        "s = udp()", "s.bind(ANY)"),
 }
 
 
@@ -149,7 +155,10 @@ class Explain(unittest.TestCase):
             else:
                 holder, later = program("holder", setup, "", port), None
             with holder, program("asker", before, failing, port) as asker:
-                self.assertEqual((holder.line(), asker.line()), ("ready", "ready"))
+                ready = holder.line()
+                if ready == "no vxlan":
+                    self.skipTest("this kernel has no vxlan, whose sockets are the kernel's own")
+                self.assertEqual((ready, asker.line()), ("ready", "ready"))
                 if later:
                     later.tell()
                     self.assertEqual(later.line(), "done")

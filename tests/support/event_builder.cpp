@@ -104,7 +104,8 @@ EventBuilder& EventBuilder::stats(TcpStats stats) {
   return *this;
 }
 EventBuilder& EventBuilder::conflict(Socket holder, std::string reason, std::string why, std::string next) {
-  event.conflicts.push_back({std::move(holder), std::move(reason), std::move(why), std::move(next), {}, {}});
+  event.conflicts.push_back(
+      {std::move(holder), std::move(reason), std::move(why), std::move(next), {}, {}, {}});
   return *this;
 }
 

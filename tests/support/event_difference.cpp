@@ -84,6 +84,7 @@ std::string difference(const Event& a, const Event& b) {
     const std::string text = difference(a.conflicts[i].holder, b.conflicts[i].holder);
     if (!text.empty()) return fmt::format("conflict {}: {}", i, text);
     COMPARE(conflicts[i].reason);
+    COMPARE(conflicts[i].held_for);
     COMPARE(conflicts[i].why);
     COMPARE(conflicts[i].next);
     COMPARE(conflicts[i].command);

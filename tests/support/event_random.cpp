@@ -120,7 +120,7 @@ Event RandomEvents::next() {
         TcpStats{number(0), number(0), static_cast<uint32_t>(number(0)), static_cast<uint32_t>(number(0))};
   for (uint64_t i = number(3); i > 0; --i)
     made.conflicts.push_back(
-        {socket(), bytes(9), bytes(40), bytes(30), bytes(50),
+        {socket(), bytes(9), bytes(40), bytes(30), bytes(20), bytes(50),
          std::vector<Ancestor>(number(3), Ancestor{static_cast<uint32_t>(number(0)), bytes(15)})});
   if (number(2)) made.failures = {1 + static_cast<uint32_t>(number(9)), number(0)};
   return made;

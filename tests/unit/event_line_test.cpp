@@ -196,7 +196,7 @@ TEST(EventLine, HostileNamesCannotLeaveTheirLine) {
                            size_t count = 0;
                            for (const Conflict& conflict : event.conflicts)
                              count += (conflict.holder.family != Family::unspecified) +
-                                      !conflict.command.empty() +
+                                      !conflict.held_for.empty() + !conflict.command.empty() +
                                       (!conflict.parents.empty() && !conflict.holder.owners.empty()) +
                                       !conflict.why.empty() + !conflict.next.empty();
                            return count + (event.failures.count > 1);

@@ -1,6 +1,7 @@
 #include "diagnose/next_step.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 
 #include "support/conflict_builder.h"
 
@@ -41,11 +42,18 @@ TEST(NextStep, AsksTheUsersOwnServiceManager) {
 TEST(NextStep, ProxiesHoldPortsForContainers) {
   EXPECT_EQ(next(5, "docker-proxy", "docker.service"), "docker ps --filter publish=8080");
   EXPECT_EQ(next(5, "rootlessport"), "podman port --all");
-  EXPECT_EQ(diagnose::on_behalf_of(owned_by(listener("0.0.0.0:8080"), 5, "docker-proxy")),
-            "docker-proxy, for a container");
-  EXPECT_EQ(diagnose::on_behalf_of(owned_by(listener("0.0.0.0:80"), 1, "systemd")),
-            "systemd, for a socket unit");
-  EXPECT_EQ(diagnose::on_behalf_of(owned_by(listener("0.0.0.0:80"), 5, "nginx")), "");
+  EXPECT_EQ(next(5, "pasta.avx2"), "podman port --all");
+  EXPECT_EQ(diagnose::held_for(owned_by(listener("0.0.0.0:8080"), 5, "docker-proxy")), "a container");
+  EXPECT_EQ(diagnose::held_for(owned_by(listener("0.0.0.0:8080"), 5, "rootlessport")), "a container");
+  EXPECT_EQ(diagnose::held_for(owned_by(listener("0.0.0.0:80"), 5, "nginx")), "");
+}
+
+TEST(NextStep, ServiceManagersHoldPortsForSocketUnits) {
+  EXPECT_EQ(diagnose::held_for(owned_by(listener("0.0.0.0:80"), 1, "systemd")), "a socket unit");
+  EXPECT_EQ(next(900, "systemd", "user@1000.service"), "systemctl --user list-sockets --all");
+  // In a container the first process is the program itself.
+  EXPECT_EQ(diagnose::held_for(owned_by(listener("0.0.0.0:80"), 1, "nginx")), "");
+  EXPECT_EQ(next(1, "nginx"), "ps -fp 1");
 }
 
 TEST(NextStep, QuotesNamesThatAShellWouldRead) {
@@ -71,6 +79,8 @@ TEST(NextStep, SaysHowToLearnTheOwner) {
   EXPECT_EQ(diagnose::next_step(socket), "sudo socktrace why :2049");
   socket.no_owner = NoOwner::kernel;
   EXPECT_EQ(diagnose::next_step(socket), "rpcinfo -p");
+  socket.protocol = IPPROTO_UDP;
+  EXPECT_EQ(diagnose::next_step(socket), "ip -details link show");
   socket.no_owner = NoOwner::netns;
   EXPECT_EQ(diagnose::next_step(socket), "socktrace why :2049");
 }

@@ -42,6 +42,8 @@ struct Conflict {
   std::string reason;  // stable id for the log: "listener_overlap", "time_wait"
   std::string why;     // one sentence for people
   std::string next;    // the command or setting to look at; read-only
+  std::string
+      held_for;  // whose the port is when a service manager or a proxy holds it: "a container"; else empty
   // Of the holder's first process, as it is at the moment of the failure; empty when it is gone or unreadable.
   std::string command;            // its command line, words separated by blanks
   std::vector<Ancestor> parents;  // its parent first

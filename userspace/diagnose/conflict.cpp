@@ -77,8 +77,7 @@ Conflict make_conflict(const Group& group, const BindRequest& request) {
     conflict.why +=
         "; no process has its descriptor: it is on its way through a unix socket, or the kernel's (io_uring, "
         "nfsd)";
-  if (const std::string other = on_behalf_of(*group.holder); !other.empty())
-    conflict.why += "; held by " + other;
+  conflict.held_for = held_for(*group.holder);
   conflict.next = next_for(group.reason, request);
   if (conflict.next.empty()) conflict.next = next_step(*group.holder);
   return conflict;

@@ -1,9 +1,12 @@
 #include "diagnose/next_step.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <string_view>
 
 namespace socktrace::diagnose {
 namespace {
@@ -47,8 +50,27 @@ bool is_user_unit(const Process& process) {
   return process.cgroup.find("/user@") != std::string::npos && !process.unit.starts_with("user@");
 }
 
-bool is_docker_proxy(const Process& process) {
-  return process.name == "docker-proxy" || process.name.starts_with("rootlesskit");
+bool is_systemd(const Process& process) {
+  return process.name == "systemd";
+}
+
+// Programs that listen on the host for containers of docker or podman. The kernel cuts names to 15 bytes.
+struct Proxy {
+  std::string_view name;
+  bool is_docker;
+};
+constexpr std::array<Proxy, 5> kProxies = {{
+    {"docker-proxy", true},
+    {"rootlesskit", true},
+    {"rootlessport", false},
+    {"slirp4netns", false},
+    {"pasta", false},
+}};
+
+const Proxy* proxy_of(const Process& process) {
+  const auto found = std::ranges::find_if(
+      kProxies, [&](const Proxy& proxy) { return process.name.starts_with(proxy.name); });
+  return found == kProxies.end() ? nullptr : found;
 }
 
 }  // namespace
@@ -59,12 +81,15 @@ std::string next_step(const Socket& socket) {
   if (!process || !is_alive(socket)) {
     if (!process && socket.no_owner == NoOwner::permission)
       return fmt::format("sudo socktrace why :{}", port);
-    if (!process && socket.no_owner == NoOwner::kernel) return "rpcinfo -p";
+    // nfsd and its kin; or a tunnel: vxlan, wireguard, ...
+    if (!process && socket.no_owner == NoOwner::kernel)
+      return socket.protocol == IPPROTO_UDP ? "ip -details link show" : "rpcinfo -p";
     return fmt::format("socktrace why :{}", port);
   }
-  if (is_docker_proxy(*process)) return fmt::format("docker ps --filter publish={}", port);
-  if (process->name == "rootlessport") return "podman port --all";
-  if (process->pid == 1) return "systemctl list-sockets --all";
+  if (const Proxy* proxy = proxy_of(*process))
+    return proxy->is_docker ? fmt::format("docker ps --filter publish={}", port) : "podman port --all";
+  if (is_systemd(*process))
+    return fmt::format("systemctl {}list-sockets --all", process->pid == 1 ? "" : "--user ");
   if (!process->container.empty()) return "docker ps --filter id=" + shell_word(process->container);
   if (is_service_manager_unit(process->unit))
     return fmt::format("systemctl {}status {}", is_user_unit(*process) ? "--user " : "",
@@ -72,13 +97,11 @@ std::string next_step(const Socket& socket) {
   return fmt::format("ps -fp {}", process->pid);
 }
 
-std::string on_behalf_of(const Socket& socket) {
+std::string held_for(const Socket& socket) {
   const Process* process = owner_of(socket);
   if (!process) return "";
-  if (process->pid == 1) return "systemd, for a socket unit";
-  if (is_docker_proxy(*process) || process->name == "rootlessport")
-    return process->name + ", for a container";
-  return "";
+  if (is_systemd(*process)) return "a socket unit";
+  return proxy_of(*process) ? "a container" : "";
 }
 
 }  // namespace socktrace::diagnose

@@ -10,8 +10,7 @@ namespace socktrace::diagnose {
 // Always read-only, and safe to paste: names that come from a cgroup are quoted. Never empty.
 std::string next_step(const Socket& socket);
 
-// For whom the holder holds the port, where that is not itself: "systemd, for a socket unit", "docker-proxy,
-// for a container". Empty otherwise.
-std::string on_behalf_of(const Socket& socket);
+// For whom the holder holds the port, where that is not itself: "a socket unit", "a container". Empty otherwise.
+std::string held_for(const Socket& socket);
 
 }  // namespace socktrace::diagnose

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "enrich/held_for.h"
+
 namespace socktrace::enrich {
 namespace {
 
@@ -44,6 +46,8 @@ void add_lineage(std::vector<Conflict>& conflicts) {
     Lineage lineage = lineage_of(*procfs, *owners.front().process);
     conflict.command = std::move(lineage.command);
     conflict.parents = std::move(lineage.parents);
+    std::string whose = held_for(conflict.holder, *owners.front().process, conflict.command);
+    if (!whose.empty()) conflict.held_for = std::move(whose);
   }
 }
 

@@ -19,7 +19,8 @@ struct Lineage {
 // ancestor: for failures, not for every event.
 Lineage lineage_of(const sys::Procfs& procfs, const Process& process);
 
-// Fills in command and parents of the holders of conflicts, where a process of theirs lives.
+// Fills in command and parents of the holders of conflicts, where a process of theirs lives, and for whom they hold the
+// port, where a service manager or a proxy does.
 void add_lineage(std::vector<Conflict>& conflicts);
 
 }  // namespace socktrace::enrich

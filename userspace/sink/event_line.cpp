@@ -256,6 +256,7 @@ void append_conflict(std::string& out, const Conflict& conflict, uint64_t now_ns
     append_holder(out, conflict.holder, now_ns, clock, style);
     out += '\n';
   }
+  append_labelled(out, "for", conflict.held_for, style.color);
   append_command(out, conflict.command, style.color);
   append_chain(out, conflict, style.color);
   append_labelled(out, "why", conflict.why, style.color);

@@ -226,6 +226,7 @@ bool SocketReader::conflict(JsonValue& value, Conflict& conflict, const LineTime
   State ignored = State::none;
   const bool read = fields_.each_field("conflict", value, [&](std::string_view key, JsonValue& field) {
     if (key == "reason") return fields_.bytes(key, field, conflict.reason);
+    if (key == "held_for") return fields_.bytes(key, field, conflict.held_for);
     if (key == "why") return fields_.bytes(key, field, conflict.why);
     if (key == "next") return fields_.bytes(key, field, conflict.next);
     if (key == "command") return fields_.bytes(key, field, conflict.command);

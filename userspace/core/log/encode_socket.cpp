@@ -156,6 +156,7 @@ void LogEncoder::conflict(const Conflict& conflict, uint64_t time_ns) {
   if (!network_type(holder.family).empty())
     endpoint(json_, json_.begin("local"), holder.family, holder.local);
   if (holder.opened_ns != 0) json_.word("since", timestamp(holder.opened_ns));
+  json_.bytes("held_for", conflict.held_for);
   json_.bytes("why", conflict.why);
   json_.bytes("next", conflict.next);
   json_.bytes("command", conflict.command);
