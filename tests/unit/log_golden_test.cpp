@@ -133,7 +133,8 @@ std::string encoded() {
   for (int i = 0; i < 7; ++i) later.event(skipped, events()[0]);
   later.clock(out,
               {kBoot_ns + 22'000'000, -1'200'000, header.realtime_ns + 20'800'000, kBoot_ns + 22'000'000});
-  later.trailer(out, {kBoot_ns + 23'000'000, 15, 419});
+  later.audit(out, {kBoot_ns + 22'500'000, "loss", 1245, 3, 2, 1, 4});
+  later.trailer(out, {kBoot_ns + 23'000'000, 15, 419, RecordCounts{6'412, 6'000, 412}});
   return out;
 }
 

@@ -101,7 +101,9 @@ TEST(LogRoundTrip, ControlRecordsComeBackAsTheyWere) {
   const LogLoss loss{912'000'000'003, "ringbuf", 3, UINT64_MAX, 911'999'999'999, 912'000'000'000};
   const LogLoss nowhere{912'000'000'003, "disk", -1, 7, 0, 0};
   const LogClock clock{912'000'000'004, -1'200'000, 1'789'873'200'000'000'001, 912'000'000'004};
-  const LogTrailer trailer{912'000'000'005, 77, 9};
+  const LogAudit audit{912'000'000'004, "audit", 1245, 1, 2, 3, 4};
+  const LogTrailer trailer{912'000'000'005, 77, 9, std::nullopt};
+  const LogTrailer last{912'000'000'006, 78, 9, RecordCounts{UINT64_MAX, UINT64_MAX - 9, 9}};
   log.line.clear();
   log.encoder.keyframe_begin(log.line, begin);
   EXPECT_EQ(log.read_as<KeyframeBegin>(), begin);
@@ -114,12 +116,16 @@ TEST(LogRoundTrip, ControlRecordsComeBackAsTheyWere) {
   log.encoder.clock(log.line, clock);
   EXPECT_EQ(log.read_as<LogClock>(), clock);
   EXPECT_EQ(log.decoder.clock().offset_ns, 1'789'873'200'000'000'001 - 912'000'000'004);
+  log.encoder.audit(log.line, audit);
+  EXPECT_EQ(log.read_as<LogAudit>(), audit);
   log.encoder.trailer(log.line, trailer);
   EXPECT_EQ(log.read_as<LogTrailer>(), trailer);
+  log.encoder.trailer(log.line, last);
+  EXPECT_EQ(log.read_as<LogTrailer>(), last);
   LogHeader given = header();
   given.next_seq = 0;
   log.encoder.header(log.line, given);
-  given.next_seq = 7;
+  given.next_seq = 9;
   EXPECT_EQ(log.read_as<LogHeader>(), given);
 }
 

@@ -56,6 +56,8 @@ Recording and stopping:
 Tracing:
       --bind-result=auto|fexit|tracepoint|infer      where errno comes from
       --ring-size BYTES    kernel buffer, a power of two (default 8MiB)
+      --audit TIME  compare the table with the kernel this often, mend and
+                    report what differs (default in record: 60s; 0: never)
 
   -h, --help   -V, --version
 

@@ -49,6 +49,8 @@ class LogPrinter {
       std::tie(ended_ns_, ended_clock_) = std::tuple(trailer->time_ns, clock_);
     else if (const auto* loss = std::get_if<LogLoss>(&record.body))
       notice(loss->time_ns, [&] { sink::append_loss_line(output_.buffer(), *loss, clock_, style_); });
+    else if (const auto* audit = std::get_if<LogAudit>(&record.body))
+      this->audit(*audit);
     else if (const auto* step = std::get_if<LogClock>(&record.body))
       notice(step->time_ns, [&] { sink::append_clock_line(output_.buffer(), *step, clock_, style_); });
     return output_.buffer().size() < kBatch || flush();
@@ -99,6 +101,21 @@ class LogPrinter {
       if (rebooted) text += ", after a reboot";
       if (!header.filter.empty()) text += ", only " + header.filter;
       sink::append_notice_line(output_.buffer(), header.boottime_ns, "RECORDER", text, clock_, style_);
+    });
+  }
+
+  // That there was nothing to mend is not worth a line.
+  void audit(const LogAudit& audit) {
+    const uint64_t found = audit.missing + audit.ghosts + audit.wrong_state + audit.wrong_owner;
+    if (found == 0 && !command_.json) return;
+    notice(audit.time_ns, [&] {
+      sink::append_notice_line(
+          output_.buffer(), audit.time_ns, "AUDIT",
+          fmt::format("({}) of {} sockets: {} missing, {} ghosts, {} in another state, {} with "
+                      "another owner; mended",
+                      audit.reason, audit.sockets, audit.missing, audit.ghosts, audit.wrong_state,
+                      audit.wrong_owner),
+          clock_, style_);
     });
   }
 

@@ -62,7 +62,8 @@ Usage: socktrace record -o DIR|FILE.jsonl [OPTIONS] [FILTER]
                        the beginning of a file)
 
       --for TIME  -q, --quiet  --verbose  --strict  --bind-result=…
-      --ring-size=…    as in trace mode, see  socktrace --help
+      --ring-size=…  --audit=…   as in trace mode, see  socktrace --help;
+                       the table is audited every 60s
 
 Signals: SIGHUP reopens the file, SIGTERM and SIGINT end it in order.
 )";

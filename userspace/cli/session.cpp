@@ -64,6 +64,15 @@ Session::Session(const TraceOptions& options, Selection selection, sys::Signals 
             return processes_.find(holder.pid, holder.start_ns, holder.comm());
           },
           netns),
+      upkeep_(live_, comparison_, options.audit_interval_ns,
+              {.run = [this](const LogLoss& loss) { add_to_logs(loss); },
+               .lost =
+                   [this](const LogLoss& lost) {
+                     if (prints_lines() && started_)
+                       sink::append_loss_line(output_.buffer(), lost, clock_, style_);
+                   },
+               .audit = [this](const LogAudit& audit) { add_to_logs(audit); },
+               .say = [this](std::string_view message) { say(message); }}),
       clock_(sys::measure_wall_clock()) {}
 
 Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
@@ -143,7 +152,15 @@ Result<void> Session::prove_events_flow() {
   return {};
 }
 
+// Where it is known, the hook is better: it tells the process, and costs the host less.
+void Session::follow_udp_ends() {
+  for (const probe::Hook& hook : live_.tracer().hooks())
+    if (hook.name == "cgroup/sock_release" && hook.attached) return;
+  if (Result<source::UdpEnds> ends = source::UdpEnds::follow(netns_)) udp_ends_ = std::move(*ends);
+}
+
 Result<void> Session::begin() {
+  follow_udp_ends();
   if (!options_.once)
     if (Result<void> proven = prove_events_flow(); !proven) return proven;
   const Result<sys::ColorMode> color = sys::parse_color_mode(options_.color);
@@ -157,6 +174,7 @@ Result<void> Session::begin() {
   if (Result<void> opened = open_logs(); !opened) return opened;  // each begins with the table
   if (prints_lines() && !options_.no_table) print_table();
   started_ = true;
+  upkeep_.begin(sys::boottime_ns());
   // What happened while the dump was read is news.
   Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); });
   if (!released) return released;
@@ -220,6 +238,7 @@ void Session::say_ready() const {
   for (size_t i = 0; i < costs.size(); ++i) message += (i == 0 ? "; off: " : ", ") + costs[i];
   if (!no_cgroup_.empty()) message += " (" + no_cgroup_ + ")";
   if (!self_test_.empty()) message += "; " + self_test_;
+  if (udp_ends_) message += "; ends of UDP sockets come from sock_diag";
   say(message);
   if (!options_.verbose) return;
   for (const probe::Hook& hook : hooks)
@@ -240,29 +259,20 @@ size_t Session::print_table() {
 }
 
 Result<void> Session::table_on_demand() {
-  Result<ReconcileCounts> counts = comparison_.run(true);
-  if (!counts) return std::move(counts.error());
+  Result<ReconcileCounts> counts = upkeep_.compare("request");
+  if (!counts) {
+    say("the table could not be compared with the kernel: " + counts.error().message + "; tracing goes on");
+    return {};
+  }
   const sink::Moment moment = now();
   if (log_) log_->keyframe("request", moment);
   if (json_) json_->keyframe("request", moment);
   const size_t listed = prints_lines() ? print_table() : table_.size();
   if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
-  say(fmt::format("{} of {} sockets listed; compared with the kernel: {} missing, {} ghosts, {} wrong",
-                  listed, table_.size(), counts->missing, counts->ghosts,
-                  counts->wrong_state + counts->wrong_owner));
-  return {};
-}
-
-Result<void> Session::notice_loss() {
-  const uint64_t lost = live_.tracer().counters().lost;
-  if (lost == lost_) return {};
-  const LogLoss loss{.time_ns = sys::boottime_ns(), .where = "ringbuf", .count = lost - lost_};
-  if (log_) log_->add(loss);
-  if (json_) json_->add(loss);
-  say(fmt::format("{} events lost; comparing the table with the kernel", loss.count));
-  lost_ = lost;
-  Result<ReconcileCounts> counts = comparison_.run(true);
-  if (!counts) return std::move(counts.error());
+  say(fmt::format(
+      "{} of {} sockets listed; compared with the kernel: {} missing, {} ghosts, {} wrong; records: {}",
+      listed, table_.size(), counts->missing, counts->ghosts, counts->wrong_state + counts->wrong_owner,
+      upkeep_.accounting()));
   return {};
 }
 
@@ -280,8 +290,7 @@ void Session::notice_clock(uint64_t now_ns) {
                       .step_ns = step_ns,
                       .realtime_ns = measured.realtime_ns(now_ns),
                       .boottime_ns = now_ns};
-  if (log_) log_->add(step);
-  if (json_) json_->add(step);
+  add_to_logs(step);
 }
 
 Result<bool> Session::pump() {
@@ -290,9 +299,23 @@ Result<bool> Session::pump() {
   Result<size_t> drained = live_.drain([this](const Record& record) { tracker_.apply(record); });
   if (!drained) return std::move(drained.error());
   quiet_rounds_ = *drained > 0 ? 0 : quiet_rounds_ + 1;
+  if (udp_ends_) {
+    const Result<bool> complete = udp_ends_->drain([this](const Record& record) { tracker_.apply(record); });
+    if (!complete || !*complete) upkeep_.distrust();
+  }
   tracker_.tick(now_ns);
-  if (Result<void> noticed = notice_loss(); !noticed) return std::move(noticed.error());
+  upkeep_.round(now_ns);
   return flush();
+}
+
+// No more records; those that were made until now are told.
+Result<void> Session::finish() {
+  if (Result<void> finished = live_.finish([this](const Record& record) { tracker_.apply(record); });
+      !finished)
+    return finished;
+  upkeep_.end(sys::boottime_ns());
+  if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
+  return {};
 }
 
 Result<bool> Session::flush() {
@@ -320,7 +343,7 @@ Result<int> Session::run() {
   std::optional<Error> failure;
   (void)loop->add(signals_.fd(), [&] {
     while (const std::optional<int> signal = signals_.next()) {
-      if (*signal == SIGINT || *signal == SIGTERM) stop = true;
+      if (*signal == SIGINT || *signal == SIGTERM || (*signal == SIGHUP && !log_)) stop = true;
       if (*signal == SIGHUP && log_)
         if (Result<void> reopened = log_->reopen(now()); !reopened) say(reopened.error().message);
       if (*signal == SIGUSR1)
@@ -328,8 +351,9 @@ Result<int> Session::run() {
     }
   });
   (void)loop->add(live_.tracer().fd(), [] {});  // pump() follows every wait
-  // A pipe whose reader has gone reports that by itself; nothing else is waited for on standard output.
-  if (sys::is_pipe(STDOUT_FILENO)) (void)loop->add(STDOUT_FILENO, [&] { stop = true; });
+  if (udp_ends_) (void)loop->add(udp_ends_->fd(), [] {});
+  if (sys::is_pipe(STDOUT_FILENO) || sys::is_terminal(STDOUT_FILENO))
+    (void)loop->add_hangup(STDOUT_FILENO, [&] { stop = true; });
   std::optional<sys::Timer> deadline;
   if (options_.duration_ns != 0) {
     Result<sys::Timer> timer = sys::Timer::start(options_.duration_ns, 0);
@@ -345,18 +369,23 @@ Result<int> Session::run() {
     if (!*pumped) break;  // nobody reads any more
   }
   if (failure) return std::move(*failure);
-  Result<bool> pumped = pump();
-  if (!pumped) return std::move(pumped.error());
   if (options_.recorder) sys::notify_service_manager("STOPPING=1");
-  if (log_) log_->close(now());
-  if (json_) json_->close(now());
+  if (Result<void> finished = finish(); !finished) return std::move(finished.error());
+  const RecordCounts records = live_.counts();
+  if (log_) log_->close(now(), records);
+  if (json_) json_->close(now(), records);
   if (json_ && json_->last_error() != 0 && json_->last_error() != EPIPE)
     return Error::system("write standard output", json_->last_error());
   const uint64_t unwritten = log_ ? log_->events_dropped() : 0;
   if (!options_.quiet && !options_.once)
-    say(fmt::format("{} events, {} lost{}", events_, lost_,
+    say(fmt::format("{} events, {}{}", events_, upkeep_.summary(),
                     unwritten > 0 ? fmt::format(", {} not written to {}", unwritten, options_.log) : ""));
-  return options_.strict && lost_ + unwritten > 0 ? kLost : kOk;
+  if (options_.verbose) say("records: " + upkeep_.accounting());
+  if (records.attempted != records.delivered + records.lost)
+    say("records went astray, neither delivered nor counted as lost: this is a bug of socktrace, please "
+        "report it (" +
+        upkeep_.accounting() + ")");
+  return options_.strict && records.lost + unwritten > 0 ? kLost : kOk;
 }
 
 }  // namespace socktrace::cli

@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/selection.h"
 #include "cli/trace_options.h"
+#include "cli/upkeep.h"
 #include "core/result.h"
 #include "core/ss/names.h"
 #include "core/table.h"
@@ -18,6 +19,7 @@
 #include "sink/event_line.h"
 #include "sink/log_file.h"
 #include "source/comparison.h"
+#include "source/destroyed.h"
 #include "source/live.h"
 #include "sys/signals.h"
 
@@ -40,11 +42,17 @@ class Session {
   Result<void> begin();
   // A few sockets of our own must be reported before anything is said to be traced.
   Result<void> prove_events_flow();
-  // One round: takes what the kernel has recorded, notices losses, writes what there is to say.
   [[nodiscard]] int patience_ms();
+  void follow_udp_ends();
+  // One round: takes what the kernel has recorded, notices losses, writes what there is to say.
   Result<bool> pump();
-  Result<void> notice_loss();
+  Result<void> finish();
   void notice_clock(uint64_t now_ns);
+  template <typename Record>
+  void add_to_logs(const Record& record) {
+    if (log_) log_->add(record);
+    if (json_) json_->add(record);
+  }
   // Table and event lines for people, on standard output.
   [[nodiscard]] bool prints_lines() const { return !json_ && !options_.recorder; }
   Result<void> table_on_demand();
@@ -69,6 +77,8 @@ class Session {
   Table table_;
   Tracker tracker_;
   source::Comparison comparison_;
+  Upkeep upkeep_;
+  std::optional<source::UdpEnds> udp_ends_;  // where no hook tells them
   WallClock clock_;
   uint64_t clock_checked_ns_ = 0;
   sink::LineStyle style_;
@@ -78,7 +88,6 @@ class Session {
   diagnose::FailureCounter failures_;
   bool started_ = false;  // events of the first snapshot are the table, not news
   uint64_t events_ = 0;
-  uint64_t lost_ = 0;
   uint32_t quiet_rounds_ = 0;  // looks at the ring in a row that found nothing
 };
 

@@ -46,6 +46,7 @@ struct Texts {
   std::string duration;
   std::string max_age;
   std::string keyframes;
+  std::string audit;
   uint64_t ring_bytes = 0;
 };
 
@@ -56,6 +57,7 @@ void declare_tracing(CLI::App& app, TraceOptions& options, Texts& texts) {
   app.add_flag("--strict", options.strict);
   app.add_option("--bind-result", options.bind_result)
       ->check(CLI::IsMember({"auto", "fexit", "tracepoint", "infer"}));
+  app.add_option("--audit", texts.audit);
   app.add_option("--ring-size", texts.ring_bytes)->transform(CLI::AsSizeValue(false));
 }
 
@@ -97,6 +99,12 @@ Result<void> take_duration(const char* option, const std::string& text, bool zer
 Result<void> take_tracing(const Texts& texts, TraceOptions& options) {
   if (Result<void> taken = take_duration("--for", texts.duration, false, options.duration_ns); !taken)
     return taken;
+  // A plain number is of seconds.
+  const bool plain = texts.audit.find_first_not_of("0123456789") == std::string::npos;
+  const std::string audit =
+      plain && !texts.audit.empty() && texts.audit != "0" ? texts.audit + "s" : texts.audit;
+  if (Result<void> taken = take_duration("--audit", audit, true, options.audit_interval_ns); !taken)
+    return taken;
   constexpr uint64_t kPage = 4096;
   constexpr uint64_t kLargest = 1u << 30;
   const uint64_t bytes = texts.ring_bytes;
@@ -126,6 +134,7 @@ Result<TraceOptions> parse_trace_options(std::span<const std::string> words) {
 Result<TraceOptions> parse_record_options(std::span<const std::string> words) {
   TraceOptions options;
   options.recorder = true;
+  options.audit_interval_ns = 60'000'000'000;
   options.rotation.min_free_bytes = sink::Rotation::kAutomatic;
   Texts texts;
   texts.ring_bytes = options.ring_bytes;

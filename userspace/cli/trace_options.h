@@ -39,7 +39,8 @@ struct TraceOptions {
   sink::Rotation rotation;
   uint64_t keyframe_interval_ns = 300'000'000'000;
 
-  uint64_t duration_ns = 0;  // --for; 0: until stopped
+  uint64_t audit_interval_ns = 0;  // --audit; 0: none
+  uint64_t duration_ns = 0;        // --for; 0: until stopped
   bool strict = false;
   std::string bind_result = "auto";
   uint32_t ring_bytes = 8u << 20;  // a power of two, at least a page

@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -68,6 +69,13 @@ struct Tracer::Impl {
   std::string fexit_refusal;
 
   Tracefs tracefs;  // only used while attaching
+
+  // The slots of the CPUs that this machine can have.
+  [[nodiscard]] std::span<const st_counters> counters() const {
+    const std::span<const st_counters> slots = skeleton->bss->st_counters;
+    const int possible = libbpf_num_possible_cpus();
+    return possible > 0 ? slots.first(std::min(slots.size(), static_cast<size_t>(possible))) : slots;
+  }
 
   Link attach_one(const HookInfo& info, bpf_program* program, int cgroup_fd) {
     if (info.group == HookGroup::syscall) return Link(attach_tracepoint(tracefs, program));
@@ -192,11 +200,22 @@ Result<size_t> Tracer::drain(const std::function<void(std::span<const std::byte>
 
 Counters Tracer::counters() const {
   Counters total;
-  for (const st_counters& cpu : impl_->skeleton->bss->st_counters) {
+  for (const st_counters& cpu : impl_->counters()) {
     total.attempted += __atomic_load_n(&cpu.attempted, __ATOMIC_RELAXED);
     total.lost += __atomic_load_n(&cpu.lost, __ATOMIC_RELAXED);
   }
   return total;
+}
+
+std::vector<uint64_t> Tracer::lost_by_cpu() const {
+  std::vector<uint64_t> lost;
+  for (const st_counters& cpu : impl_->counters())
+    lost.push_back(__atomic_load_n(&cpu.lost, __ATOMIC_RELAXED));
+  return lost;
+}
+
+void Tracer::stop() {
+  impl_->links.clear();
 }
 
 Result<void> Tracer::for_each_open_socket(const std::function<void(const st_open_socket&)>& on_socket) {

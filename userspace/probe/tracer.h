@@ -75,6 +75,12 @@ class Tracer {
   Result<size_t> drain(const std::function<void(std::span<const std::byte>)>& on_record);
 
   [[nodiscard]] Counters counters() const;
+  // The losses of each possible CPU (the kernel counts for 512; more share the slots). Never reset.
+  [[nodiscard]] std::vector<uint64_t> lost_by_cpu() const;
+
+  // Detaches every hook: nothing is recorded any more but what hooks are doing at this moment. What is in the ring
+  // stays to be drained.
+  void stop();
 
   // One pass over the descriptors of all processes, in all network namespaces of this pid namespace.
   Result<void> for_each_open_socket(const std::function<void(const st_open_socket&)>& on_socket);

@@ -116,6 +116,11 @@ void LogFile::add(const LogClock& clock) {
   write_if_large(clock.time_ns);
 }
 
+void LogFile::add(const LogAudit& audit) {
+  encoder_.audit(buffer_, audit);
+  write_if_large(audit.time_ns);
+}
+
 void LogFile::keyframe(std::string_view reason, Moment now) {
   keyframe_ns_ = now.boottime_ns;
   if (!hooks_.sockets) return;
@@ -269,8 +274,8 @@ void LogFile::sync_if_due(uint64_t now_ns) {
 }
 
 // Trailer of a file that is left in order.
-void LogFile::end_file(Moment now) {
-  encoder_.trailer(buffer_, {now.boottime_ns, encoder_.events(), events_dropped_ + events_lost_});
+void LogFile::end_file(Moment now, std::optional<RecordCounts> records) {
+  encoder_.trailer(buffer_, {now.boottime_ns, encoder_.events(), events_dropped_ + events_lost_, records});
   write(now.boottime_ns);
   if (!file_.is_stdout()) syncer_.run([fd = file_.descriptor()] { fsync(fd->get()); });
 }
@@ -296,7 +301,7 @@ Result<void> LogFile::reopen(Moment now) {
   Result<AppendFile> next = AppendFile::open(options_.path);
   if (!next) return std::move(next.error());
   path_is_gone_ = false;
-  end_file(now);
+  end_file(now, std::nullopt);
   file_ = std::move(*next);
   retry_ns_ = 0;
   ++options_.header.segment;
@@ -305,9 +310,9 @@ Result<void> LogFile::reopen(Moment now) {
   return {};
 }
 
-void LogFile::close(Moment now) {
+void LogFile::close(Moment now, std::optional<RecordCounts> records) {
   write(now.boottime_ns);
-  end_file(now);
+  end_file(now, records);
   syncer_.wait();
   compressor_.wait();
 }

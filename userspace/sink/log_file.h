@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -54,14 +55,15 @@ class LogFile {
   void add(const Event& event);
   void add(const LogLoss& loss);
   void add(const LogClock& clock);
+  void add(const LogAudit& audit);
   // Writes every socket of the table between key records.
   void keyframe(std::string_view reason, Moment now);
   // Ends a batch: writes, rotates and syncs as it is due.
   void flush(Moment now);
   // SIGHUP: goes on in the file that is at the path now. On failure the old file stays in use.
   Result<void> reopen(Moment now);
-  // Trailer, last write, fsync. Nothing may be added afterwards.
-  void close(Moment now);
+  // Trailer, last write, fsync. Nothing may be added afterwards. `records`: of the whole session.
+  void close(Moment now, std::optional<RecordCounts> records = std::nullopt);
 
   [[nodiscard]] uint64_t events_written() const { return encoder_.events() - events_dropped_; }
   [[nodiscard]] uint64_t events_dropped() const { return events_dropped_; }
@@ -82,7 +84,7 @@ class LogFile {
   void begin_anew(Moment now);
   void sync_if_due(uint64_t now_ns);
   void rotate(Moment now);
-  void end_file(Moment now);
+  void end_file(Moment now, std::optional<RecordCounts> records);
 
   LogFileOptions options_;
   LogFileHooks hooks_;

@@ -58,6 +58,11 @@ Result<void> Comparison::confirm_suspects() {
   return {};
 }
 
+void Comparison::abandon() {
+  (void)live_.release([this](const Record& record) { tracker_.apply(record); });
+  (void)tracker_.finish_dump(sys::boottime_ns());
+}
+
 Result<ReconcileCounts> Comparison::run(bool resync) {
   if (Result<void> before = apply_arrived(); !before) return std::move(before.error());
   live_.hold();

@@ -22,6 +22,9 @@ class Comparison {
   // Live::release() follows.
   Result<ReconcileCounts> run(bool resync);
 
+  // After a run that failed: what was held is applied, and what was read of the dump.
+  void abandon();
+
   // Which processes hold the sockets of this host at this moment.
   Result<OwnerMap> find_owners();
   [[nodiscard]] const DescribeHolder& describe() const { return describe_; }

@@ -4,9 +4,11 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 
+#include <poll.h>
+
 #include <cerrno>
 
-#include "sys/netlink.h"
+#include "sys/clock.h"
 
 namespace socktrace::source {
 namespace {
@@ -60,6 +62,43 @@ Result<void> follow_destroyed(const DumpRequest& request, const RowSink& sink,
   }
   if (failure) return std::move(*failure);
   return {};
+}
+
+Result<UdpEnds> UdpEnds::follow(uint32_t netns) {
+  DumpRequest request;
+  request.tables = bit(diag::Table::udp);
+  Result<std::unique_ptr<sys::NetlinkTransport>> transport = sys::open_sock_diag(groups_of(request));
+  if (!transport) return std::move(transport.error());
+  const int fd = (*transport)->fd();
+  return UdpEnds(sys::Netlink(std::move(*transport)), fd, netns);
+}
+
+Result<bool> UdpEnds::drain(const std::function<void(const Record&)>& on_record) {
+  pollfd readable{fd_, POLLIN, 0};
+  bool complete = true;
+  std::optional<Error> failure;
+  while (!failure && ::poll(&readable, 1, 0) > 0) {
+    const Result<void> read = netlink_.next([&](uint16_t type, std::span<const std::byte> message) {
+      if (type != SOCK_DIAG_BY_FAMILY) return true;
+      Result<diag::Row> row = diag::parse_row(diag::Table::udp, message);
+      if (!row) {
+        failure = std::move(row.error());
+        return false;
+      }
+      Record record;
+      record.kind = RecordKind::release;
+      record.time_ns = sys::boottime_ns();
+      record.socket = std::move(row->socket);
+      record.socket.netns = netns_;
+      on_record(record);
+      return true;
+    });
+    if (read) continue;
+    if (read.error().code != ENOBUFS) return read.error();
+    complete = false;
+  }
+  if (failure) return std::move(*failure);
+  return complete;
 }
 
 }  // namespace socktrace::source

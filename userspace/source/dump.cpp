@@ -162,6 +162,7 @@ Result<void> dump_sockets(const DumpRequest& request, const std::function<void(S
       sink(std::move(row.socket));
       return true;
     });
+    if (!report && report.error().code == ENOBUFS) continue;  // messages were lost on the way to us
     if (!report) return std::move(report.error());
     if (report->missing & kNeeded)
       return Error{
@@ -170,7 +171,8 @@ Result<void> dump_sockets(const DumpRequest& request, const std::function<void(S
           ErrorKind::unavailable, ENOENT};
     if (!report->interrupted) return {};
   }
-  return Error{"dump sockets: interrupted by changes again and again", ErrorKind::general, EAGAIN};
+  return Error{"dump sockets: interrupted by changes, or overrun, again and again", ErrorKind::general,
+               EAGAIN};
 }
 
 Result<std::optional<Socket>> find_socket(const Socket& socket) {

@@ -45,7 +45,8 @@ enum class TableAccess { sock_diag, proc, none };
 Result<TableAccess> table_access(diag::Table table);
 
 // As dump_rows, for who needs the sockets only. A missing table is an error unless the kernel can be without
-// it (all but TCP, UDP and unix). An interrupted dump is repeated, so that a socket may come more than once.
+// it (all but TCP, UDP and unix). A dump that was interrupted or lost
+// messages (ENOBUFS) is repeated, so that a socket may come more than once.
 Result<void> dump_sockets(const DumpRequest& request, const std::function<void(Socket&&)>& sink);
 
 // The kernel's present view of one socket, by its addresses (unix: inode) and cookie; nothing when it is gone

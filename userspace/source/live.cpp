@@ -2,13 +2,28 @@
 
 #include <algorithm>
 #include <optional>
+#include <thread>
+
+#include "sys/clock.h"
 
 namespace socktrace::source {
 
+Live::Live(probe::Tracer tracer, uint32_t netns, uint64_t began_ns)
+    : tracer_(std::move(tracer)), ledger_(tracer_.lost_by_cpu().size(), began_ns), netns_(netns) {}
+
 Result<Live> Live::attach(const Options& options) {
+  const uint64_t began_ns = sys::boottime_ns();
   Result<probe::Tracer> tracer = probe::Tracer::attach(options.probe);
   if (!tracer) return std::move(tracer.error());
-  return Live(std::move(*tracer), options.netns);
+  return Live(std::move(*tracer), options.netns, began_ns);
+}
+
+void Live::deliver(const Record& record, const std::function<void(const Record&)>& on_record) {
+  if (const std::optional<LossRun> run = ledger_.note(record.cpu, record.lost, record.time_ns);
+      run && loss_sink_)
+    loss_sink_(*run);
+  // 0: the hook could not tell (release records under lockdown); the cookie tells whether it concerns us.
+  if (netns_ == 0 || record.socket.netns == 0 || record.socket.netns == netns_) on_record(record);
 }
 
 Result<size_t> Live::drain(const std::function<void(const Record&)>& on_record) {
@@ -19,12 +34,10 @@ Result<size_t> Live::drain(const std::function<void(const Record&)>& on_record) 
       if (!damage) damage = std::move(record.error());
       return;
     }
-    // 0: the hook could not tell (release records under lockdown); the cookie tells whether it concerns us.
-    if (netns_ != 0 && record->socket.netns != 0 && record->socket.netns != netns_) return;
     if (holding_)
       held_.push_back(std::move(*record));
     else
-      on_record(*record);
+      deliver(*record, on_record);
   });
   if (damage) return std::move(*damage);
   return count;
@@ -33,10 +46,36 @@ Result<size_t> Live::drain(const std::function<void(const Record&)>& on_record) 
 Result<void> Live::release(const std::function<void(const Record&)>& on_record) {
   holding_ = false;
   const std::vector<Record> held = std::exchange(held_, {});
-  for (const Record& record : held) on_record(record);
+  for (const Record& record : held) deliver(record, on_record);
   Result<size_t> drained = drain(on_record);
   if (!drained) return std::move(drained.error());
   return {};
+}
+
+void Live::settle_losses() {
+  const std::vector<uint64_t> lost = tracer_.lost_by_cpu();
+  ledger_.settle(lost, sys::boottime_ns(), [this](const LossRun& run) {
+    if (loss_sink_) loss_sink_(run);
+  });
+}
+
+Result<void> Live::finish(const std::function<void(const Record&)>& on_record) {
+  tracer_.stop();
+  // A hook may still be writing on another CPU, for microseconds unless that CPU is taken away from it.
+  constexpr uint64_t kPatience_ns = 200'000'000;
+  const uint64_t deadline_ns = sys::boottime_ns() + kPatience_ns;
+  while (true) {
+    if (Result<void> released = release(on_record); !released) return released;
+    settle_losses();
+    const RecordCounts now = counts();
+    if (now.attempted == now.delivered + now.lost || sys::boottime_ns() >= deadline_ns) return {};
+    std::this_thread::yield();
+  }
+}
+
+RecordCounts Live::counts() const {
+  return {
+      .attempted = tracer_.counters().attempted, .delivered = ledger_.delivered(), .lost = ledger_.lost()};
 }
 
 std::vector<std::string> Live::costs() const {

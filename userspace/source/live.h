@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/loss.h"
 #include "core/record.h"
 #include "core/result.h"
 #include "probe/tracer.h"
@@ -28,15 +29,29 @@ class Live {
   // Hands over what has arrived; while holding, only moves it out of the ring, so that the ring cannot overflow.
   Result<size_t> drain(const std::function<void(const Record&)>& on_record);
 
+  // Told of every loss run right before the record that followed it is handed over. To be set before the first drain().
+  void on_loss(std::function<void(const LossRun&)> sink) { loss_sink_ = std::move(sink); }
+  // Tells the runs that no record has followed yet. Call it when drain() has emptied the ring.
+  void settle_losses();
+  // Detaches the hooks and hands over what they had recorded until then, losses included. Nothing comes afterwards.
+  Result<void> finish(const std::function<void(const Record&)>& on_record);
+
+  // attempted = delivered + lost, but for what is in the ring or held at this moment; after finish() exactly.
+  [[nodiscard]] RecordCounts counts() const;
+  [[nodiscard]] uint64_t loss_runs() const { return ledger_.runs(); }
+
   [[nodiscard]] probe::Tracer& tracer() { return tracer_; }
   [[nodiscard]] const probe::Tracer& tracer() const { return tracer_; }
   // "bind errors are inferred": what the missing hooks cost, each once; empty when everything is attached.
   [[nodiscard]] std::vector<std::string> costs() const;
 
  private:
-  explicit Live(probe::Tracer tracer, uint32_t netns) : tracer_(std::move(tracer)), netns_(netns) {}
+  Live(probe::Tracer tracer, uint32_t netns, uint64_t began_ns);
+  void deliver(const Record& record, const std::function<void(const Record&)>& on_record);
 
   probe::Tracer tracer_;
+  LossLedger ledger_;
+  std::function<void(const LossRun&)> loss_sink_;
   uint32_t netns_;
   bool holding_ = false;
   std::vector<Record> held_;

@@ -35,6 +35,10 @@ int64_t read_shift() {
 
 }  // namespace
 
+uint64_t process_cpu_ns() {
+  return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 int64_t boottime_shift_ns() {
   static const int64_t shift = read_shift();  // a process cannot leave its time namespace without exec
   return shift;

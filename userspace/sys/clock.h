@@ -13,6 +13,9 @@ uint64_t boottime_ns();
 // CLOCK_REALTIME: nanoseconds since 1970 UTC.
 uint64_t realtime_ns();
 
+// CPU time that this process has used, all threads together.
+uint64_t process_cpu_ns();
+
 // How far this process's view of CLOCK_BOOTTIME is ahead of the kernel's (/proc/self/timens_offsets, 5.6);
 // 0 outside a time namespace. It also shifts the start times in /proc/PID/stat.
 int64_t boottime_shift_ns();

@@ -45,6 +45,8 @@ class SockDiag final : public NetlinkTransport {
                            .truncated = (header.msg_flags & MSG_TRUNC) != 0};
   }
 
+  int fd() const override { return mnl_socket_get_fd(socket_.get()); }
+
   uint32_t port_id() const override { return mnl_socket_get_portid(socket_.get()); }
 
  private:

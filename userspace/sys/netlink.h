@@ -39,6 +39,8 @@ class NetlinkTransport {
   // One datagram. Error::code is the errno: EINTR may be tried again, EAGAIN means the deadline passed.
   virtual Result<NetlinkDatagram> receive(std::span<std::byte> buffer) = 0;
   virtual uint32_t port_id() const = 0;
+  // To wait for, with poll(); -1: there is none.
+  virtual int fd() const { return -1; }
 };
 
 // A NETLINK_SOCK_DIAG socket in the current network namespace, with a receive deadline of two seconds. `groups`: bit n for

@@ -48,6 +48,7 @@ bool LineReader::record(std::string_view kind, JsonObject& object, LogRecord& ou
   if (kind == "sock") return row(object, out);
   if (kind == "key") return key(object, out);
   if (kind == "loss") return loss(object, out);
+  if (kind == "audit") return audit(object, out);
   if (kind == "clock") return clock_step(object, out);
   if (kind == "trailer") return trailer(object, out);
   if (kind == "header") return header(object, out);

@@ -54,11 +54,37 @@ bool LineReader::clock_step(JsonObject& object, LogRecord& out) {
   return true;
 }
 
+bool LineReader::audit(JsonObject& object, LogRecord& out) {
+  LogAudit audit;
+  const bool read = fields_.each_field(object, [&](std::string_view key, JsonValue& value) {
+    if (key == "reason") return fields_.bytes(key, value, audit.reason);
+    if (key == "sockets") return fields_.quantity(key, value, audit.sockets);
+    if (key == "missing") return fields_.quantity(key, value, audit.missing);
+    if (key == "ghosts") return fields_.quantity(key, value, audit.ghosts);
+    if (key == "wrong_state") return fields_.quantity(key, value, audit.wrong_state);
+    if (key == "wrong_owner") return fields_.quantity(key, value, audit.wrong_owner);
+    return common(key, value);
+  });
+  if (!read || !time(audit.time_ns)) return false;
+  out.body = std::move(audit);
+  return true;
+}
+
 bool LineReader::trailer(JsonObject& object, LogRecord& out) {
   LogTrailer trailer;
+  const auto records = [&](std::string_view key, JsonValue& value) {
+    if (key == "attempted") return fields_.quantity(key, value, trailer.records->attempted);
+    if (key == "delivered") return fields_.quantity(key, value, trailer.records->delivered);
+    if (key == "lost") return fields_.quantity(key, value, trailer.records->lost);
+    return true;
+  };
   const bool read = fields_.each_field(object, [&](std::string_view key, JsonValue& value) {
     if (key == "events") return fields_.quantity(key, value, trailer.events);
     if (key == "lost") return fields_.quantity(key, value, trailer.lost);
+    if (key == "records") {
+      trailer.records.emplace();
+      return fields_.each_field(key, value, records);
+    }
     return common(key, value);
   });
   if (!read || !time(trailer.time_ns)) return false;

@@ -24,6 +24,7 @@ class LineReader {
   bool key(JsonObject& object, LogRecord& out);
   bool loss(JsonObject& object, LogRecord& out);
   bool clock_step(JsonObject& object, LogRecord& out);
+  bool audit(JsonObject& object, LogRecord& out);
   bool trailer(JsonObject& object, LogRecord& out);
   bool header(JsonObject& object, LogRecord& out);
   bool common(std::string_view key, JsonValue& value);

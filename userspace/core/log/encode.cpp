@@ -238,10 +238,28 @@ void LogEncoder::clock(std::string& out, const LogClock& clock) {
   finish(out);
 }
 
+void LogEncoder::audit(std::string& out, const LogAudit& audit) {
+  begin("audit", audit.time_ns);
+  json_.bytes("reason", audit.reason);
+  json_.quantity("sockets", audit.sockets);
+  json_.quantity("missing", audit.missing);
+  json_.quantity("ghosts", audit.ghosts);
+  json_.quantity("wrong_state", audit.wrong_state);
+  json_.quantity("wrong_owner", audit.wrong_owner);
+  finish(out);
+}
+
 void LogEncoder::trailer(std::string& out, const LogTrailer& trailer) {
   begin("trailer", trailer.time_ns);
   json_.quantity("events", trailer.events);
   json_.quantity("lost", trailer.lost);
+  if (trailer.records) {
+    const size_t start = json_.begin("records");
+    json_.quantity("attempted", trailer.records->attempted);
+    json_.quantity("delivered", trailer.records->delivered);
+    json_.quantity("lost", trailer.records->lost);
+    json_.end(start);
+  }
   finish(out);
 }
 

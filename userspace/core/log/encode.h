@@ -32,6 +32,7 @@ class LogEncoder {
   // In place of records that were numbered but not written: `first_seq` is the number of the first of them.
   void loss_at(std::string& out, const LogLoss& loss, uint64_t first_seq);
   void clock(std::string& out, const LogClock& clock);
+  void audit(std::string& out, const LogAudit& audit);
   void trailer(std::string& out, const LogTrailer& trailer);
   // What `why --json` prints, with the names of the log: "k" is "why". `asked` has the socket asked about, the errno
   // that a bind would get (0: none) and the conflicts; `holders` are other sockets on the port.

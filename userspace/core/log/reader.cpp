@@ -16,6 +16,7 @@ bool is_lead(std::string_view text) {
   constexpr size_t kShortest = kFront.size() + 2;
   if (text.size() < kShortest || !text.starts_with(kFront)) return true;
   switch (text[kFront.size()]) {
+    case 'a':  // audit
     case 'e':  // event
     case 's':  // sock
     case 'k':  // key

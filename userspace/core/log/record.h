@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "core/event.h"
+#include "core/loss.h"
 
 namespace socktrace {
 
@@ -83,11 +85,27 @@ struct LogClock {
   bool operator==(const LogClock&) const = default;
 };
 
+// The table was compared with the kernel's sockets. What differed has been mended by events flagged `resync`, which come
+// before this.
+struct LogAudit {
+  uint64_t time_ns = 0;
+  std::string reason;    // "loss": records were lost; "audit": it was time; "request": a signal
+  uint64_t sockets = 0;  // that the kernel has
+  uint64_t missing = 0;  // of these, not in the table
+  uint64_t ghosts = 0;   // in the table, but not with the kernel
+  uint64_t wrong_state = 0;
+  uint64_t wrong_owner = 0;
+
+  bool operator==(const LogAudit&) const = default;
+};
+
 // Last line of a file that was closed in order.
 struct LogTrailer {
   uint64_t time_ns = 0;
   uint64_t events = 0;  // event and conn lines of this session so far
   uint64_t lost = 0;
+  std::optional<RecordCounts> records =
+      std::nullopt;  // of the kernel's hooks; only at the end of the session, when none is on its way
 
   bool operator==(const LogTrailer&) const = default;
 };
@@ -98,7 +116,7 @@ struct LogUnknown {};
 struct LogRecord {
   uint64_t seq = 0;  // 0 in headers and unknown records
   std::variant<LogUnknown, LogHeader, Event, KeyframeBegin, KeyframeEnd, SocketRow, LogLoss, LogClock,
-               LogTrailer>
+               LogAudit, LogTrailer>
       body;
 };
 

@@ -122,7 +122,7 @@ void Tracker::settle_rows() {
 void Tracker::discover(Socket&& dumped, uint64_t expires_ns) {
   const Tombstones::Stone* stone = ended_.find(dumped.key);
   if (stone != nullptr && stone->closed && stone->time_ns >= dump_ns_) return;
-  ++counts_.missing;
+  if (!is_request(dumped) && dumped.family != Family::unix) ++counts_.missing;
   if (is_orphan(dumped) || is_released(dumped.key)) {
     loose_[dumped.key].released = true;
     mark_exited(dumped);
@@ -183,7 +183,7 @@ void Tracker::correct(const Socket& row, Socket&& dumped, uint64_t expires_ns) {
   // What was released a moment ago is told by its transition.
   const bool exited = all_exited(now) != all_exited(row) && !is_released(row.key);
   if (other_state || other_ends) {
-    if (other_state && !(mini && was_mini)) ++counts_.wrong_state;
+    if (other_state && !(mini && was_mini) && row.family != Family::unix) ++counts_.wrong_state;
     found.kind = was_mini && mini ? EventKind::tcp_state : kind_of_change(row, now);
     found.previous = row.state;
   } else if (other_holders || exited || !same_owners(row, now)) {

@@ -19,7 +19,8 @@
 
 namespace socktrace {
 
-// What one comparison of the table with a dump found, and mended.
+// What one comparison of the table with a dump found, and mended. Connection requests (SYN_RECV without a child) and unix
+// sockets, which no record tells of, count as no fault.
 struct ReconcileCounts {
   size_t rows = 0;     // in the dump, each socket once
   size_t missing = 0;  // in the dump, not in the table
