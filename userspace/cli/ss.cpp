@@ -105,7 +105,7 @@ class Run {
   }
 
   bool take(diag::Row&& row) {
-    row.netns_name = netns_name_;
+    if (!edges_.rows) row.netns_name = netns_name_;
     const bool has_owners = edges_.rows_are_recorded;
     if (edges_.matches_owners && !has_owners) edges_.add_owners(row);
     if (edges_.matches && !edges_.matches(row.socket)) return true;

@@ -23,6 +23,7 @@
 #include "core/fields.h"
 #include "core/filter/filter.h"
 #include "core/ss/selection.h"
+#include "enrich/netns_name.h"
 #include "enrich/processes.h"
 #include "source/diag_file.h"
 #include "source/find_owners.h"
@@ -66,13 +67,6 @@ class LazyOwners {
     peer.inode = row.socket.details->peer_inode;
     attribute(peer);
     row.peer_owners = std::move(peer.owners);
-  }
-
-  // What to call a network namespace that has no name: after the container or unit of a process in it.
-  std::string name_after_process(uint32_t pid) {
-    const ProcessRef inside = pid != 0 ? describe(pid, 0, "") : nullptr;
-    if (!inside) return "";
-    return !inside->container.empty() ? inside->container : inside->unit;
   }
 
  private:
@@ -177,8 +171,7 @@ std::string not_recorded(const ss::Options& options) {
                                     {show.tos, "--tos"},
                                     {show.cgroup, "--cgroup"},
                                     {show.socket_options, "--inet-sockopt"},
-                                    {show.tipc, "--tipcinfo"},
-                                    {!options.netns.empty(), "-N"}}) {
+                                    {show.tipc, "--tipcinfo"}}) {
     if (!asked) continue;
     if (!words.empty()) words += ", ";
     words += word;
@@ -195,9 +188,19 @@ Result<RowSource> rows_of_past(const ss::Options& options, const SsEdges& edges,
   if (!past) return std::move(past.error());
   damaged = past->damaged;
   auto replay = std::make_shared<const LogReplay>(std::move(past->replay));
-  return RowSource([replay](const std::function<bool(diag::Row &&)>& sink) -> Result<void> {
-    for (const Socket* socket : ordered_rows(replay->table(), [](const Socket&) { return true; }))
-      if (!sink(recorded_row(*socket))) break;
+  // The recorder's own namespace has no name, and is the one that is meant when none is named.
+  return RowSource([replay, wanted = options.netns,
+                    all = options.all_netns](const std::function<bool(diag::Row &&)>& sink) -> Result<void> {
+    const NetnsNames& names = replay->netns_names();
+    const auto is_wanted = [&](const Socket& socket) {
+      return all || names.name(socket.netns) == wanted || std::to_string(socket.netns) == wanted;
+    };
+    for (const Socket* socket : ordered_rows(replay->table(), is_wanted)) {
+      const std::string netns = names.name(socket->netns);
+      diag::Row row = recorded_row(*socket);
+      row.netns_name = netns;
+      if (!sink(std::move(row))) break;
+    }
     return {};
   });
 }
@@ -263,11 +266,7 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
   edges.add_owners = [&](diag::Row& row) {
     if (!owners_are_gone) owners.add_to(row);
   };
-  edges.netns_name = [&](const sys::NetNamespace& netns) {
-    if (!netns.name.empty()) return netns.name;
-    const std::string name = netns.initial ? "host" : owners.name_after_process(netns.pid);
-    return name.empty() ? std::to_string(netns.inode) : name;
-  };
+  edges.netns_name = [](const sys::NetNamespace& netns) { return enrich::netns_name(netns); };
   edges.names = system_names();
   edges.write = [&](std::string_view text) {
     output.buffer() += text;

@@ -5,10 +5,10 @@
 
 namespace socktrace::source {
 
-Result<Live> Live::attach(const Options& options) {
-  Result<probe::Tracer> tracer = probe::Tracer::attach(options.probe);
+Result<Live> Live::attach(const probe::Options& options) {
+  Result<probe::Tracer> tracer = probe::Tracer::attach(options);
   if (!tracer) return std::move(tracer.error());
-  return Live(std::move(*tracer), options.netns);
+  return Live(std::move(*tracer));
 }
 
 Result<size_t> Live::drain(const std::function<void(const Record&)>& on_record) {
@@ -19,8 +19,6 @@ Result<size_t> Live::drain(const std::function<void(const Record&)>& on_record) 
       if (!damage) damage = std::move(record.error());
       return;
     }
-    // 0: the hook could not tell (release records under lockdown); the cookie tells whether it concerns us.
-    if (netns_ != 0 && record->socket.netns != 0 && record->socket.netns != netns_) return;
     if (holding_)
       held_.push_back(std::move(*record));
     else

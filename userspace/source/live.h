@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
@@ -11,15 +11,10 @@
 
 namespace socktrace::source {
 
-// The kernel's records, decoded, of one network namespace or of all.
+// The kernel's records, decoded, of all network namespaces.
 class Live {
  public:
-  struct Options {
-    probe::Options probe;
-    uint32_t netns = 0;  // inode number; 0: all
-  };
-
-  static Result<Live> attach(const Options& options);
+  static Result<Live> attach(const probe::Options& options);
 
   // Records wait in user space from now until release(), while a dump is being read: what they say is newer than it.
   void hold() { holding_ = true; }
@@ -34,10 +29,9 @@ class Live {
   [[nodiscard]] std::vector<std::string> costs() const;
 
  private:
-  explicit Live(probe::Tracer tracer, uint32_t netns) : tracer_(std::move(tracer)), netns_(netns) {}
+  explicit Live(probe::Tracer tracer) : tracer_(std::move(tracer)) {}
 
   probe::Tracer tracer_;
-  uint32_t netns_;
   bool holding_ = false;
   std::vector<Record> held_;
 };
