@@ -32,11 +32,23 @@ def enter_network_namespace():
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
-class Tracer:
-    """A running socktrace. `lines` and `messages` hold what it has printed so far."""
+VERBS = ("ss", "why", "exposed", "log", "doctor")
 
-    def __init__(self, *arguments, environment=None, wait_ready=True, prefix=()):
-        self.arguments = [*prefix, SOCKTRACE, *arguments]
+
+def in_own_namespace(arguments):
+    """A trace covers every network namespace of the host; a test is about what happens in its own."""
+    if arguments and arguments[0] in VERBS or "-N" in arguments:
+        return list(arguments)
+    verb = 1 if arguments and arguments[0] == "record" else 0
+    return [*arguments[:verb], "-N", "self", *arguments[verb:]]
+
+
+class Tracer:
+    """A running socktrace. `lines` and `messages` hold what it has printed so far. `everywhere`: it traces every
+    network namespace of the host, not only this one."""
+
+    def __init__(self, *arguments, environment=None, wait_ready=True, everywhere=False, prefix=()):
+        self.arguments = [*prefix, SOCKTRACE, *(arguments if everywhere else in_own_namespace(arguments))]
         self.process = subprocess.Popen(
             self.arguments,
             stdin=subprocess.DEVNULL,
@@ -119,6 +131,16 @@ class Tracer:
         self.stop()
 
 
+def wait_until(condition, what):
+    """For what nothing announces: looks again and again until condition() holds, or the deadline has come."""
+    deadline = time.monotonic() + DEADLINE_S
+    pause = threading.Event()
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"no {what}")
+        pause.wait(0.005)
+
+
 def dig(record, path):
     """dig(r, "network__local__port") is r["network"]["local"]["port"], or None."""
     for key in path.split("__"):
@@ -131,7 +153,7 @@ def dig(record, path):
 def run(*arguments, **kwargs):
     """Runs socktrace to its end; stdout and stderr as text."""
     return subprocess.run(
-        [SOCKTRACE, *arguments], capture_output=True, text=True, timeout=DEADLINE_S, stdin=subprocess.DEVNULL, **kwargs
+        [SOCKTRACE, *in_own_namespace(arguments)], capture_output=True, text=True, timeout=DEADLINE_S, stdin=subprocess.DEVNULL, **kwargs
     )
 
 

@@ -175,6 +175,10 @@ DumpRow& DumpRow::inode(uint32_t inode) {
   return socket.inode = inode, *this;
 }
 
+DumpRow& DumpRow::netns(uint32_t netns) {
+  return socket.netns = netns, *this;
+}
+
 DumpRow& DumpRow::protocol(uint16_t protocol, uint8_t type) {
   socket.protocol = protocol;
   socket.type = type;
@@ -209,7 +213,7 @@ ReconcileCounts Tracked::dump(uint64_t started_ns, const std::vector<DumpRow>& r
   tracker.begin_dump(started_ns, resync);
   for (const DumpRow& row : rows) tracker.dump_row(Socket(row.socket));
   suspects.clear();
-  for (const Socket& suspect : tracker.suspects({kNetns, {}})) {
+  for (const Socket& suspect : tracker.suspects({{kNetns}, {}})) {
     suspects.push_back(suspect.key);
     if (std::count(gone.begin(), gone.end(), suspect.key.cookie) != 0)
       tracker.confirm_gone(suspect.key, started_ns + 1000);

@@ -50,6 +50,7 @@ class DumpRow {
   DumpRow(uint64_t cookie, State state, const std::string& local, const std::string& peer = "0.0.0.0:*");
   DumpRow& owner(uint32_t pid, int32_t fd);
   DumpRow& inode(uint32_t inode);
+  DumpRow& netns(uint32_t netns);
   DumpRow& protocol(uint16_t protocol, uint8_t type);
 
   Socket socket;

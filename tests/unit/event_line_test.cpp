@@ -144,12 +144,18 @@ TEST(EventLine, ResyncedEventsAndForeignNamespacesSaySo) {
   Event event = EventBuilder(EventKind::tcp_closed).by(kNode);
   event.resync = true;
   event.socket.netns = 4026532567;
+  NetnsNames names(4026531840);
   EXPECT_EQ(
-      line(event, {.utc = true, .own_netns = 4026531840}),
+      line(event, {.utc = true, .netns = &names}),
       "03:12:07.123456 - CLOSED       127.0.0.1:8080/tcp  node[1234] deploy myapp.service  netns 4026532567  "
       "(resync)\n");
+  names.set(4026532567, "bl\x1bue");
+  EXPECT_EQ(
+      line(event, {.utc = true, .netns = &names}),
+      "03:12:07.123456 - CLOSED       127.0.0.1:8080/tcp  node[1234] deploy myapp.service  netns bl\\x1bue  "
+      "(resync)\n");
   event.socket.netns = 4026531840;
-  EXPECT_EQ(line(event, {.utc = true, .own_netns = 4026531840}),
+  EXPECT_EQ(line(event, {.utc = true, .netns = &names}),
             "03:12:07.123456 - CLOSED       127.0.0.1:8080/tcp  node[1234] deploy myapp.service  (resync)\n");
 }
 

@@ -4,6 +4,7 @@
 #include "core/escape.h"
 #include "core/log/decode.h"
 #include "core/log/encode.h"
+#include "core/log/reader.h"
 #include "support/event_builder.h"
 
 namespace socktrace {
@@ -72,6 +73,35 @@ Event normalized(Event event) {
   }
   for (Conflict& conflict : event.conflicts) normalize(conflict.holder, event.time_ns);
   return event;
+}
+
+TEST(LogRoundTrip, OnlyOthersNamespacesAreNamed) {
+  NetnsNames names(100);
+  names.set(100, "host");
+  names.set(200, "bl\x1bue");
+  LogEncoder encoder(&names);
+  LogReader reader;
+  std::string text;
+  encoder.header(text, header());
+  for (const uint32_t netns : {100u, 200u, 300u}) {
+    Event event = test::EventBuilder(EventKind::tcp_listen);
+    event.socket.netns = netns;
+    encoder.event(text, event);
+  }
+  std::vector<std::string> seen;
+  reader.feed(text, [&](LogRecord&& record) {
+    if (const auto* event = std::get_if<Event>(&record.body))
+      seen.push_back(record.netns_name + "|" + reader.netns_names().name(event->socket.netns));
+  });
+  EXPECT_EQ(seen, (std::vector<std::string>{"|", "bl\x1bue|bl\x1bue", "300|300"}));
+
+  // What another recorder calls its namespaces says nothing about those of the one before.
+  LogHeader other = header();
+  other.session = "another";
+  text.clear();
+  encoder.header(text, other);
+  reader.feed(text, [](LogRecord&&) {});
+  EXPECT_EQ(reader.netns_names().name(200), "");
 }
 
 TEST(LogRoundTrip, RandomEventsComeBackAsTheyWere) {

@@ -44,22 +44,23 @@ TEST_F(NetnsTest, EachNamespaceIsListedOnceAndOursFirst) {
       "3 1 0:4 net:[200] /run/docker/netns/1a2b3c rw - nsfs nsfs rw\n"
       "4 1 0:4 mnt:[999] /run/snapd/ns/x.mnt rw - nsfs nsfs rw\n",
       300);
-  EXPECT_EQ(names(list), "300= 100=private.service 200=4f1c6a5b0e3d 400=blue 500=500 ");
+  EXPECT_EQ(names(list), "300=host 100=private.service 200=4f1c6a5b0e3d 400=blue 500=500 ");
   EXPECT_EQ(list[2].paths, (std::vector<std::string>{"/run/docker/netns/1a2b3c", tree_.path("20/ns/net"),
                                                      tree_.path("21/ns/net")}));
   EXPECT_EQ(list[2].pid, 20U);
 }
 
-TEST_F(NetnsTest, InsideANamedNamespaceTheHostsIsCalledInit) {
+TEST_F(NetnsTest, InsideANamedNamespaceTheFirstIsCalledHost) {
   process(1, 300);
   process(40, 400);
-  EXPECT_EQ(names(collect("1 1 0:4 net:[400] /run/netns/blue rw - nsfs nsfs rw\n", 400)), "400= 300=init ");
+  EXPECT_EQ(names(collect("1 1 0:4 net:[400] /run/netns/blue rw - nsfs nsfs rw\n", 400)),
+            "400=blue 300=host ");
 }
 
 TEST_F(NetnsTest, TheInitialNamespaceIsKnownByItsFixedNumber) {
   process(40, 400);
   process(50, 4026531833);
-  EXPECT_EQ(names(collect("", 400)), "400= 4026531833=init ");
+  EXPECT_EQ(names(collect("", 400)), "400=400 4026531833=host ");
 }
 
 TEST_F(NetnsTest, ReusedPidDoesNotLendItsName) {
@@ -68,7 +69,7 @@ TEST_F(NetnsTest, ReusedPidDoesNotLendItsName) {
   const auto list = collect("", 300);
   tree_.remove("20");
   process(20, 201, "/system.slice/second.service");
-  EXPECT_EQ(names(list), "300= 200=200 ");
+  EXPECT_EQ(names(list), "300=host 200=200 ");
 }
 
 TEST_F(NetnsTest, NumberOfPathsIsBounded) {

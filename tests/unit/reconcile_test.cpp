@@ -176,7 +176,7 @@ TEST(Reconcile, SuspectWhoseOwnCloseArrivesInTimeIsNoGhost) {
   tracked.dump(kSecond, {established()});
   tracked.told();
   tracked.tracker.begin_dump(2 * kSecond, true);
-  for (const Socket& suspect : tracked.tracker.suspects({test::kNetns, {}}))
+  for (const Socket& suspect : tracked.tracker.suspects({{test::kNetns}, {}}))
     tracked.tracker.confirm_gone(suspect.key, 2 * kSecond + 10);
   tracked << client(State::established, State::close).error(104).at(2 * kSecond + 5);
   EXPECT_EQ(tracked.tracker.finish_dump(3 * kSecond).ghosts, 0u);
@@ -188,7 +188,7 @@ TEST(Reconcile, SuspectThatIsStillOnItsWayOutIsLeftToItsRecords) {
   Tracked tracked;
   tracked.dump(kSecond, {established()});
   tracked.tracker.begin_dump(2 * kSecond, true);
-  for (const Socket& suspect : tracked.tracker.suspects({test::kNetns, {}}))
+  for (const Socket& suspect : tracked.tracker.suspects({{test::kNetns}, {}}))
     tracked.tracker.confirm_gone(suspect.key, 2 * kSecond + 10);
   tracked << client(State::established, State::close_wait).at(2 * kSecond + 5);
   EXPECT_EQ(tracked.tracker.finish_dump(3 * kSecond).ghosts, 0u);
@@ -208,11 +208,11 @@ TEST(Reconcile, RowsOutsideOfTheScopeAreNoSuspects) {
   Tracked tracked;
   tracked.dump(kSecond, {established()});
   tracked.tracker.begin_dump(2 * kSecond, true);
-  EXPECT_TRUE(tracked.tracker.suspects({1, {}}).empty());
+  EXPECT_TRUE(tracked.tracker.suspects({{1}, {}}).empty());
   EXPECT_TRUE(tracked.tracker
-                  .suspects({test::kNetns, [](const Socket& row) { return row.state == State::time_wait; }})
+                  .suspects({{test::kNetns}, [](const Socket& row) { return row.state == State::time_wait; }})
                   .empty());
-  EXPECT_EQ(tracked.tracker.suspects({test::kNetns, {}}).size(), 1u);
+  EXPECT_EQ(tracked.tracker.suspects({{test::kNetns}, {}}).size(), 1u);
 }
 
 TEST(Reconcile, BoundSocketsAndRawSocketsWaitForTheSecondDump) {
@@ -294,7 +294,7 @@ TEST(Reconcile, SweepOfMiniSocketsEndsThoseThatAreOverAndKeepsTheOthers) {
   tracked.tracker.begin_dump(61 * kSecond, false);
   tracked.tracker.dump_row(Socket(DumpRow(2, State::time_wait, kClient, "127.0.0.1:81").socket),
                            70 * kSecond);
-  const DumpScope minis{test::kNetns, [](const Socket& row) { return row.state == State::time_wait; }};
+  const DumpScope minis{{test::kNetns}, [](const Socket& row) { return row.state == State::time_wait; }};
   for (const Socket& suspect : tracked.tracker.suspects(minis))
     tracked.tracker.confirm_gone(suspect.key, 61 * kSecond);
   const ReconcileCounts counts = tracked.tracker.finish_dump(61 * kSecond);

@@ -369,7 +369,7 @@ ReconcileCounts reconcile(Host& host, Tracked& tracked, bool hold, size_t steps,
   if (!hold) drain(host, tracked);
   for (Socket& row : rows) tracked.tracker.dump_row(std::move(row));
   drain(host, tracked);
-  for (const Socket& suspect : tracked.tracker.suspects({test::kNetns, {}})) {
+  for (const Socket& suspect : tracked.tracker.suspects({{test::kNetns}, {}})) {
     if (steps != 0) host.step();
     if (!host.exists.contains(suspect.key.cookie)) tracked.tracker.confirm_gone(suspect.key, ++host.now_ns);
   }

@@ -42,9 +42,9 @@ void append(std::vector<Check>& checks, std::vector<Check> more) {
 
 Result<source::Live> attach() {
   const Result<sys::UniqueFd> cgroup = sys::open_cgroup2();
-  source::Live::Options options;
-  options.probe.ignore_pid = static_cast<uint32_t>(::getpid());
-  options.probe.cgroup_fd = cgroup ? cgroup->get() : -1;
+  probe::Options options;
+  options.ignore_pid = static_cast<uint32_t>(::getpid());
+  options.cgroup_fd = cgroup ? cgroup->get() : -1;
   return source::Live::attach(options);
 }
 

@@ -18,6 +18,7 @@
 #include "core/event_text.h"
 #include "core/log/encode.h"
 #include "core/reach.h"
+#include "enrich/netns_name.h"
 #include "source/namespaces.h"
 #include "sys/clock.h"
 #include "sys/terminal.h"
@@ -58,8 +59,8 @@ Result<Listeners> on_host(const ExposedCommand& command) {
     if (!sockets) return std::move(sockets.error());
     for (Socket& socket : *sockets)
       if (is_wanted(socket))
-        found.rows.push_back({.socket = std::move(socket),
-                              .netns = netns.name.empty() ? std::to_string(netns.inode) : netns.name});
+        found.rows.push_back(
+            {.socket = std::move(socket), .netns = command.all_netns ? enrich::netns_name(netns) : ""});
     return {};
   };
   if (command.all_netns) {
@@ -69,7 +70,6 @@ Result<Listeners> on_host(const ExposedCommand& command) {
       say(fmt::format("{} network namespaces could not be entered: run as root to see them", *closed));
   } else {
     if (Result<void> visited = visit({}); !visited) return std::move(visited.error());
-    for (Listener& row : found.rows) row.netns.clear();
   }
   found.now_ns = sys::boottime_ns();
   found.clock = sys::measure_wall_clock();
@@ -86,8 +86,11 @@ Result<Listeners> in_log(const ExposedCommand& command) {
   Result<PastTable> past = table_of_past(command.past, say);
   if (!past) return std::move(past.error());
   Listeners found;
+  const NetnsNames& names = past->replay.netns_names();
   past->replay.table().for_each([&](const Socket& socket) {
-    if (is_wanted(socket)) found.rows.push_back({.socket = socket, .netns = ""});
+    const std::string netns = names.name(socket.netns);  // none: where the recorder was
+    if (is_wanted(socket) && (command.all_netns || netns.empty()))
+      found.rows.push_back({.socket = socket, .netns = netns});
   });
   found.header = past->replay.header();
   found.clock = past->replay.clock();

@@ -73,8 +73,6 @@ Result<ExposedCommand> parse_exposed_options(std::span<const std::string> words)
   app.add_flag("-v,-V,--version", command.version);
   if (Result<void> parsed = parse_words(app, words); !parsed) return std::move(parsed.error());
   if (!command.past.at.empty() && command.past.from.empty()) return usage("exposed: --at needs --from LOG");
-  if (command.all_netns && !command.past.from.empty())
-    return usage("exposed: --all-netns is of this host, not of a log");
   for (const std::string& entry : allow) {
     Result<diagnose::Where> where = diagnose::parse_where(entry, service_port);
     if (!where) return std::move(where.error()).within("exposed: --allow");

@@ -34,6 +34,9 @@ Which sockets (as in ss):
                               failures
   -a, --all                   listeners and connections
   -t, --tcp   -u, --udp   -w, --raw   -x, --unix   -4, --ipv4   -6, --ipv6
+  -N, --net NETNS   in that network namespace only: a name (ip netns), a pid, a
+                    path, or self. Without: in all of the host, containers
+                    included; what is elsewhere says where
 
 What is printed:
   -1, --once        the table, then exit

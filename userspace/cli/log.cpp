@@ -35,12 +35,13 @@ class LogPrinter {
         selection_(selection),
         since_ns_(since_ns),
         until_ns_(until_ns),
-        style_{.utc = command.utc, .color = color, .own_netns = 0} {}
+        style_{.utc = command.utc, .color = color, .netns = nullptr} {}
 
   // False when nobody reads standard output any more.
   bool print(const LogRecord& record, const LogReader& reader) {
     clock_ = reader.clock();
     line_ = reader.line();
+    style_.netns = &reader.netns_names();
     if (const auto* event = std::get_if<Event>(&record.body))
       this->event(*event);
     else if (const auto* header = std::get_if<LogHeader>(&record.body))

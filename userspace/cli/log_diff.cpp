@@ -96,8 +96,7 @@ Result<int> print_diff(const LogCommand& command, const Selection& selection, bo
   if (command.json)
     append_json(output.buffer(), found, after->replay.header());
   else
-    append_lines(output.buffer(), found, after->replay.clock(),
-                 {.utc = command.utc, .color = color, .own_netns = 0});
+    append_lines(output.buffer(), found, after->replay.clock(), {.utc = command.utc, .color = color});
   if (Result<bool> flushed = output.flush(); !flushed) return std::move(flushed.error());
   if (before->damaged || after->damaged) return kDamaged;
   return found.empty() ? kOk : kNothingFound;

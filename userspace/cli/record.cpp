@@ -50,6 +50,8 @@ Usage: socktrace record -o DIR|FILE.jsonl [OPTIONS] [FILTER]
                        socktrace.jsonl), or a file whose name ends in .jsonl
   -l  -t  -u  -w  -x  -4  -6   only these sockets, as in ss; without any: all of
                        TCP, UDP and raw. FILTER narrows further.
+  -N, --net NETNS      in that network namespace only: a name, a pid, a path, or
+                       self; without: in all of the host
 
       --max-size SIZE  put the file aside at this size (default 64MiB; 0: never)
       --max-age TIME   or at this age (default 24h; 0: never)

@@ -26,6 +26,7 @@ std::string text_of(const TraceOptions& options) {
                                       {options.ipv4 && !options.ipv6, "-4"},
                                       {options.ipv6 && !options.ipv4, "-6"}})
     if (given) add(letter);
+  if (!options.netns.empty()) add("-N " + options.netns);
   for (const std::string& word : options.filter) add(word);
   return text;
 }

@@ -9,11 +9,12 @@
 #include <vector>
 
 #include "cli/exit_code.h"
+#include "cli/explanation.h"
 #include "cli/log_header.h"
 #include "cli/ss_names.h"
 #include "cli/table_text.h"
-#include "diagnose/explain.h"
-#include "enrich/lineage.h"
+#include "enrich/netns_name.h"
+#include "source/namespaces.h"
 #include "source/owners.h"
 #include "source/self_test.h"
 #include "sys/clock.h"
@@ -21,6 +22,7 @@
 #include "sys/mounts.h"
 #include "sys/netns.h"
 #include "sys/notify.h"
+#include "sys/privileges.h"
 #include "sys/signals.h"
 #include "sys/terminal.h"
 
@@ -39,31 +41,42 @@ sink::Moment now() {
   return {boottime_ns, sys::measure_wall_clock().realtime_ns(boottime_ns)};
 }
 
-bool needs_explanation(const Event& event) {
-  return event.kind == EventKind::bind_failed || event.kind == EventKind::listen_failed ||
-         (event.kind == EventKind::tcp_connect_failed && event.error == EADDRNOTAVAIL);
+// All of the host, unless one was named or we may not enter others.
+Result<source::KnownNamespaces> namespaces_of(const TraceOptions& options, bool& confined) {
+  if (!options.netns.empty()) {
+    Result<sys::NetNamespace> named = source::named_netns(options.netns);
+    if (!named) return std::move(named.error());
+    return source::KnownNamespaces::only(std::move(*named));
+  }
+  const Result<uint32_t> own = sys::current_netns();
+  if (!own) return Error(own.error());
+  const Result<sys::Privileges> privileges = sys::current_privileges();
+  confined = privileges && !privileges->sys_admin;
+  if (!confined) return source::KnownNamespaces::all(*own);
+  sys::NetNamespace netns;
+  netns.inode = *own;
+  return source::KnownNamespaces::only(std::move(netns));
 }
 
 }  // namespace
 
 Session::Session(const TraceOptions& options, Selection selection, sys::Signals signals, source::Live live,
-                 sys::Procfs procfs, uint32_t netns)
+                 sys::Procfs procfs, source::KnownNamespaces namespaces)
     : options_(options),
       selection_(std::move(selection)),
       signals_(std::move(signals)),
       live_(std::move(live)),
-      netns_(netns),
+      namespaces_(std::move(namespaces)),
+      netns_names_(namespaces_.own()),
       processes_(std::move(procfs)),
       names_(system_names()),
       tracker_(
           table_, [this](const Task& task) { return processes_.find(task); },
           [this](Event&& event) { on_event(std::move(event)); }),
-      comparison_(
-          live_, tracker_,
-          [this](const source::SocketHolder& holder) {
-            return processes_.find(holder.pid, holder.start_ns, holder.comm());
-          },
-          netns),
+      comparison_(live_, tracker_, namespaces_,
+                  [this](const source::SocketHolder& holder) {
+                    return processes_.find(holder.pid, holder.start_ns, holder.comm());
+                  }),
       upkeep_(live_, comparison_, options.audit_interval_ns,
               {.run = [this](const LogLoss& loss) { add_to_logs(loss); },
                .lost =
@@ -73,7 +86,13 @@ Session::Session(const TraceOptions& options, Selection selection, sys::Signals 
                    },
                .audit = [this](const LogAudit& audit) { add_to_logs(audit); },
                .say = [this](std::string_view message) { say(message); }}),
-      clock_(sys::measure_wall_clock()) {}
+      clock_(sys::measure_wall_clock()) {
+  namespaces_.listen({.on_known =
+                          [this](const sys::NetNamespace& netns) {
+                            netns_names_.set(netns.inode, enrich::netns_name(netns));
+                          },
+                      .on_vanished = [this](uint32_t netns) { netns_names_.forget(netns); }});
+}
 
 Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   Result<Selection> selection = Selection::from(options);
@@ -82,23 +101,25 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   // A Ctrl-C from here on ends the run in order.
   Result<sys::Signals> signals = sys::Signals::block({SIGINT, SIGTERM, SIGHUP, SIGUSR1});
   if (!signals) return std::move(signals.error());
-  const Result<uint32_t> netns = sys::current_netns();
-  if (!netns) return Error(netns.error());
+  bool confined = false;
+  Result<source::KnownNamespaces> namespaces = namespaces_of(options, confined);
+  if (!namespaces) return std::move(namespaces.error());
   Result<sys::Procfs> procfs = sys::Procfs::open();
   if (!procfs) return std::move(procfs.error());
   const Result<sys::UniqueFd> cgroup = sys::open_cgroup2();
 
-  source::Live::Options live;
-  live.netns = *netns;
-  live.probe.bind_result = bind_result(options.bind_result);
-  live.probe.ring_bytes = options.ring_bytes;
-  live.probe.ignore_pid = static_cast<uint32_t>(::getpid());
-  live.probe.cgroup_fd = cgroup ? cgroup->get() : -1;
-  Result<source::Live> attached = source::Live::attach(live);
+  probe::Options probe;
+  probe.bind_result = bind_result(options.bind_result);
+  probe.ring_bytes = options.ring_bytes;
+  probe.ignore_pid = static_cast<uint32_t>(::getpid());
+  probe.cgroup_fd = cgroup ? cgroup->get() : -1;
+  Result<source::Live> attached = source::Live::attach(probe);
   if (!attached) return std::move(attached.error());
 
   std::unique_ptr<Session> session(new Session(options, std::move(*selection), std::move(*signals),
-                                               std::move(*attached), std::move(*procfs), *netns));
+                                               std::move(*attached), std::move(*procfs),
+                                               std::move(*namespaces)));
+  session->confined_ = confined;
   if (!cgroup) session->no_cgroup_ = cgroup.error().message;
   if (Result<void> ready = session->begin(); !ready) return std::move(ready.error());
   return session;
@@ -107,6 +128,7 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
 Result<void> Session::open_logs() {
   sink::LogFileOptions options;
   options.header = make_log_header(selection_.text(), live_.tracer().hooks());
+  options.netns = &netns_names_;
   sink::LogFileHooks hooks;
   hooks.warn = [this](const std::string& message) {
     if (!json_ || json_->last_error() != EPIPE) say(message);
@@ -141,7 +163,7 @@ Result<void> Session::open_logs() {
 
 Result<void> Session::prove_events_flow() {
   const Result<source::SelfTest> test =
-      source::self_test(live_, [this](const Record& record) { tracker_.apply(record); });
+      source::self_test(live_, [this](const Record& record) { comparison_.apply(record); });
   if (!test) return test.error();
   if (test->blind())
     return Error{"tracing is blind: hooks are attached, but sockets of our own were not reported (" +
@@ -156,7 +178,9 @@ Result<void> Session::prove_events_flow() {
 void Session::follow_udp_ends() {
   for (const probe::Hook& hook : live_.tracer().hooks())
     if (hook.name == "cgroup/sock_release" && hook.attached) return;
-  if (Result<source::UdpEnds> ends = source::UdpEnds::follow(netns_)) udp_ends_ = std::move(*ends);
+  const Result<uint32_t> netns = sys::current_netns();
+  if (!netns) return;
+  if (Result<source::UdpEnds> ends = source::UdpEnds::follow(*netns)) udp_ends_ = std::move(*ends);
 }
 
 Result<void> Session::begin() {
@@ -167,7 +191,7 @@ Result<void> Session::begin() {
   if (!color) return Error(color.error());
   style_ = {.utc = options_.utc,
             .color = sys::use_color(*color, sys::color_inputs(STDOUT_FILENO)),
-            .own_netns = netns_};
+            .netns = &netns_names_};
 
   Result<ReconcileCounts> counts = comparison_.run(false);
   if (!counts) return std::move(counts.error());
@@ -176,7 +200,7 @@ Result<void> Session::begin() {
   started_ = true;
   upkeep_.begin(sys::boottime_ns());
   // What happened while the dump was read is news.
-  Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); });
+  Result<void> released = live_.release([this](const Record& record) { comparison_.apply(record); });
   if (!released) return released;
   if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
   if (!options_.quiet && !options_.once) say_ready();
@@ -184,39 +208,10 @@ Result<void> Session::begin() {
   return {};
 }
 
-void Session::explain(Event& event) {
-  std::vector<Socket> sockets;
-  const Socket& asking = event.socket;
-  table_.for_each([&](const Socket& row) {
-    if (row.netns != asking.netns) return;
-    const bool concerned = event.kind == EventKind::tcp_connect_failed
-                               ? row.peer == asking.peer
-                               : asking.local.port == 0 || row.local.port == asking.local.port;
-    if (concerned) sockets.push_back(row);
-  });
-  // Descriptors wander by fork, exec and SCM_RIGHTS without any record: who holds the port is looked up now.
-  if (Result<source::OwnerMap> owners = comparison_.find_owners()) {
-    for (Socket& socket : sockets) {
-      if (owners->find(socket.inode, socket.key.cookie).empty()) {
-        if (owners->unreadable_processes() == 0)
-          for (Owner& owner : socket.owners) owner.exited = true;
-        continue;
-      }
-      source::attribute(socket, *owners, comparison_.describe());
-    }
-  }
-  std::vector<const Socket*> candidates;
-  for (const Socket& socket : sockets) candidates.push_back(&socket);
-  const Result<diagnose::HostFacts> facts = diagnose::read_host_facts();
-  event.conflicts = diagnose::explain_failure(event, candidates, facts ? *facts : diagnose::HostFacts{});
-  if (event.kind != EventKind::tcp_connect_failed) event.failures = failures_.note(event);
-  enrich::add_lineage(event.conflicts);
-}
-
 void Session::on_event(Event&& event) {
   if (!started_) return;
-  if (needs_explanation(event)) explain(event);
   if (!selection_.tells(event)) return;
+  if (needs_explanation(event)) explain(event, table_, comparison_, namespaces_, failures_);
   ++events_;
   if (log_) log_->add(event);
   if (json_)
@@ -237,6 +232,9 @@ void Session::say_ready() const {
   const std::vector<std::string> costs = live_.costs();
   for (size_t i = 0; i < costs.size(); ++i) message += (i == 0 ? "; off: " : ", ") + costs[i];
   if (!no_cgroup_.empty()) message += " (" + no_cgroup_ + ")";
+  if (confined_) message += "; this network namespace only (others need CAP_SYS_ADMIN)";
+  if (const size_t closed = comparison_.closed_namespaces(); closed > 0)
+    message += fmt::format("; {} network namespaces could not be entered", closed);
   if (!self_test_.empty()) message += "; " + self_test_;
   if (udp_ends_) message += "; ends of UDP sockets come from sock_diag";
   say(message);
@@ -254,7 +252,8 @@ size_t Session::print_table() {
                {.header = !options_.no_header,
                 .numeric = !options_.names,
                 .width = static_cast<uint32_t>(
-                    sys::is_terminal(STDOUT_FILENO) ? sys::terminal_width(STDOUT_FILENO).value_or(0) : 0)});
+                    sys::is_terminal(STDOUT_FILENO) ? sys::terminal_width(STDOUT_FILENO).value_or(0) : 0),
+                .netns = &netns_names_});
   return rows.size();
 }
 
@@ -296,11 +295,14 @@ void Session::notice_clock(uint64_t now_ns) {
 Result<bool> Session::pump() {
   const uint64_t now_ns = sys::boottime_ns();
   notice_clock(now_ns);
-  Result<size_t> drained = live_.drain([this](const Record& record) { tracker_.apply(record); });
+  if (Result<void> looked = namespaces_.poll(now_ns); !looked) return std::move(looked.error());
+  Result<size_t> drained = live_.drain([this](const Record& record) { comparison_.apply(record); });
   if (!drained) return std::move(drained.error());
   quiet_rounds_ = *drained > 0 ? 0 : quiet_rounds_ + 1;
+  if (Result<void> followed = comparison_.follow_namespaces(); !followed) return std::move(followed.error());
   if (udp_ends_) {
-    const Result<bool> complete = udp_ends_->drain([this](const Record& record) { tracker_.apply(record); });
+    const Result<bool> complete =
+        udp_ends_->drain([this](const Record& record) { comparison_.apply(record); });
     if (!complete || !*complete) upkeep_.distrust();
   }
   tracker_.tick(now_ns);
@@ -310,7 +312,7 @@ Result<bool> Session::pump() {
 
 // No more records; those that were made until now are told.
 Result<void> Session::finish() {
-  if (Result<void> finished = live_.finish([this](const Record& record) { tracker_.apply(record); });
+  if (Result<void> finished = live_.finish([this](const Record& record) { comparison_.apply(record); });
       !finished)
     return finished;
   upkeep_.end(sys::boottime_ns());

@@ -9,6 +9,7 @@
 #include "cli/selection.h"
 #include "cli/trace_options.h"
 #include "cli/upkeep.h"
+#include "core/netns_names.h"
 #include "core/result.h"
 #include "core/ss/names.h"
 #include "core/table.h"
@@ -20,6 +21,7 @@
 #include "sink/log_file.h"
 #include "source/comparison.h"
 #include "source/destroyed.h"
+#include "source/known_namespaces.h"
 #include "source/live.h"
 #include "sys/signals.h"
 
@@ -36,7 +38,7 @@ class Session {
 
  private:
   Session(const TraceOptions& options, Selection selection, sys::Signals signals, source::Live live,
-          sys::Procfs procfs, uint32_t netns);
+          sys::Procfs procfs, source::KnownNamespaces namespaces);
 
   Result<void> open_logs();
   Result<void> begin();
@@ -58,7 +60,6 @@ class Session {
   Result<void> table_on_demand();
 
   void on_event(Event&& event);
-  void explain(Event& event);
   size_t print_table();  // the number of rows
   // Writes what has been said to standard output. False when nobody reads it any more.
   Result<bool> flush();
@@ -69,7 +70,9 @@ class Session {
   Selection selection_;
   sys::Signals signals_;
   source::Live live_;
-  uint32_t netns_;
+  source::KnownNamespaces namespaces_;
+  NetnsNames netns_names_;
+  bool confined_ = false;  // to our own namespace, for want of privileges
   std::string self_test_;  // what it found wrong; empty: nothing
   std::string no_cgroup_;  // why the cgroup hooks could not be tried; empty: they were
   enrich::Processes processes_;

@@ -115,7 +115,7 @@ class Run {
   }
 
   bool take(diag::Row&& row) {
-    row.netns_name = netns_name_;
+    if (!edges_.rows) row.netns_name = netns_name_;
     const bool has_owners = edges_.rows_are_recorded;
     if (!has_owners) {
       Result<void> told = withheld_.look_at(row);

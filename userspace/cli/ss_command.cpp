@@ -85,8 +85,7 @@ std::string not_recorded(const ss::Options& options) {
                                     {show.tos, "--tos"},
                                     {show.cgroup, "--cgroup"},
                                     {show.socket_options, "--inet-sockopt"},
-                                    {show.tipc, "--tipcinfo"},
-                                    {!options.netns.empty(), "-N"}}) {
+                                    {show.tipc, "--tipcinfo"}}) {
     if (!asked) continue;
     if (!words.empty()) words += ", ";
     words += word;
@@ -103,9 +102,19 @@ Result<RowSource> rows_of_past(const ss::Options& options, const SsEdges& edges,
   if (!past) return std::move(past.error());
   damaged = past->damaged;
   auto replay = std::make_shared<const LogReplay>(std::move(past->replay));
-  return RowSource([replay](const std::function<bool(diag::Row &&)>& sink) -> Result<void> {
-    for (const Socket* socket : ordered_rows(replay->table(), [](const Socket&) { return true; }))
-      if (!sink(recorded_row(*socket))) break;
+  // The recorder's own namespace has no name, and is the one that is meant when none is named.
+  return RowSource([replay, wanted = options.netns,
+                    all = options.all_netns](const std::function<bool(diag::Row &&)>& sink) -> Result<void> {
+    const NetnsNames& names = replay->netns_names();
+    const auto is_wanted = [&](const Socket& socket) {
+      return all || names.name(socket.netns) == wanted || std::to_string(socket.netns) == wanted;
+    };
+    for (const Socket* socket : ordered_rows(replay->table(), is_wanted)) {
+      const std::string netns = names.name(socket->netns);
+      diag::Row row = recorded_row(*socket);
+      row.netns_name = netns;
+      if (!sink(std::move(row))) break;
+    }
     return {};
   });
 }
@@ -165,13 +174,10 @@ Result<int> run_here(ss::Options& options) {
   edges.add_owners = [&](diag::Row& row) {
     if (!owners_are_gone) owners.add_to(row);
   };
-  const Result<sys::Procfs> procfs = sys::Procfs::open();
   edges.enter = [&](const sys::NetNamespace& netns) -> Result<std::string> {
     local = filter_here(options, lenient);
     if (!local) return std::move(local.error());
-    sys::NetNamespace named = netns;
-    named.own = false;  // beside others it is called by its name too
-    return procfs ? enrich::netns_name(named, *procfs) : std::to_string(netns.inode);
+    return enrich::netns_name(netns);
   };
   edges.names = system_names();
   edges.write = [&](std::string_view text) {

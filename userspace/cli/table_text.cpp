@@ -60,16 +60,23 @@ void write_owned_row(ss::Line& line, const diag::Row& row, const ss::Show& show,
 
 void append_table(std::string& out, const std::vector<const Socket*>& rows, const ss::Names& names,
                   const TableStyle& style) {
-  ss::Layout layout({.header = style.header, .width = style.width}, [&](std::string_view text) {
-    out += text;
-    return true;
-  });
+  const bool elsewhere = style.netns && std::ranges::any_of(rows, [&](const Socket* socket) {
+                           return !style.netns->foreign_name(socket->netns).empty();
+                         });
+  ss::Layout layout({.header = style.header, .netns = elsewhere, .width = style.width},
+                    [&](std::string_view text) {
+                      out += text;
+                      return true;
+                    });
   ss::Show show;
   show.numeric = style.numeric;
   show.processes = true;
   ss::Line line;
   for (const Socket* socket : rows) {
-    write_owned_row(line, recorded_row(*socket), show, names);
+    diag::Row row = recorded_row(*socket);
+    std::string netns;
+    if (elsewhere) row.netns_name = netns = style.netns->name(socket->netns);
+    write_owned_row(line, row, show, names);
     if (const Reach reach = reach_of(*socket);
         is_inet(*socket) && is_listening(*socket) && is_exposed(reach)) {
       line.text += " ! ";

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/netns_names.h"
 #include "core/ss/names.h"
 #include "core/ss/row_text.h"
 #include "core/table.h"
@@ -15,8 +16,9 @@ std::vector<const Socket*> ordered_rows(const Table& table, const std::function<
 
 struct TableStyle {
   bool header = true;
-  bool numeric = true;  // ports as numbers
-  uint32_t width = 0;   // columns of the terminal; 0: not a terminal
+  bool numeric = true;                // ports as numbers
+  uint32_t width = 0;                 // columns of the terminal; 0: not a terminal
+  const NetnsNames* netns = nullptr;  // a column says where each row is, when any is elsewhere
 };
 
 // A socket of the table as a row of ss; what only sock_diag tells is missing.

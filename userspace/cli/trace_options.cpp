@@ -51,6 +51,7 @@ struct Texts {
 };
 
 void declare_tracing(CLI::App& app, TraceOptions& options, Texts& texts) {
+  app.add_option("-N,--net", options.netns);
   app.add_option("--for", texts.duration);
   app.add_flag("-q,--quiet", options.quiet);
   app.add_flag("--verbose", options.verbose);

@@ -21,6 +21,7 @@ struct TraceOptions {
   bool unix_sockets = false;
   bool ipv4 = false;
   bool ipv6 = false;
+  std::string netns;  // -N: that network namespace only; empty: all
   std::vector<std::string> filter;
 
   // Output.

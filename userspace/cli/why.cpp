@@ -14,10 +14,12 @@
 #include "cli/past.h"
 #include "cli/why_options.h"
 #include "cli/why_text.h"
+#include "core/escape.h"
 #include "core/event_text.h"
 #include "core/log/encode.h"
 #include "diagnose/port_answer.h"
 #include "enrich/lineage.h"
+#include "enrich/netns_name.h"
 #include "source/namespaces.h"
 #include "sys/clock.h"
 #include "sys/privileges.h"
@@ -74,7 +76,9 @@ Result<Evidence> look_at_log(const WhyCommand& command) {
   if (!past) return std::move(past.error());
   Evidence evidence;
   evidence.damaged = past->damaged;
+  const NetnsNames& netns = past->replay.netns_names();
   past->replay.table().for_each([&](const Socket& socket) {
+    if (!netns.name(socket.netns).empty()) return;  // not where the recorder was
     const bool is_port = command.where.port == 0 || socket.local.port == command.where.port;
     if (is_port && (is_tcp(socket) || is_datagram(socket))) evidence.sockets.push_back(socket);
   });
@@ -112,8 +116,9 @@ void append_other_namespaces(std::string& out, const diagnose::Where& where, Hos
         host.dump({.states = mask(State::listen) | mask(State::close), .port = where.port});
     if (!sockets) return {};
     for (const Socket& socket : *sockets) {
-      out += fmt::format("    note     no conflict, but in network namespace {}: ",
-                         netns.name.empty() ? std::to_string(netns.inode) : netns.name);
+      out += "    note     no conflict, but in network namespace ";
+      append_escaped(out, enrich::netns_name(netns));
+      out += ": ";
       sink::append_holder(out, socket, view.now_ns, view.clock, view.style);
       out += '\n';
     }
@@ -268,8 +273,7 @@ Result<int> run_why_command(const std::vector<std::string>& words) {
     say("sockets of other users have no process and unknown options here: sudo socktrace why " +
         command->text);
   evidence->view.style = {.utc = command->past.utc,
-                          .color = sys::use_color(*mode, sys::color_inputs(STDOUT_FILENO)),
-                          .own_netns = 0};
+                          .color = sys::use_color(*mode, sys::color_inputs(STDOUT_FILENO))};
   Result<int> code = command->where.port == 0 ? answer_process(*command, *evidence)
                                               : answer_port(*command, *evidence, host ? &*host : nullptr);
   if (code && evidence->damaged) return kDamaged;

@@ -5,9 +5,8 @@
 namespace socktrace::enrich {
 
 std::string netns_name(const sys::NetNamespace& netns, const sys::Procfs& procfs) {
-  if (netns.own) return "";
   if (!netns.name.empty()) return netns.name;
-  if (netns.initial) return "init";
+  if (netns.initial) return "host";
   if (const auto process = procfs.process(netns.pid); netns.pid != 0 && process) {
     const auto inside = process->net_namespace();
     const auto text = process->cgroup();
@@ -18,6 +17,11 @@ std::string netns_name(const sys::NetNamespace& netns, const sys::Procfs& procfs
     }
   }
   return std::to_string(netns.inode);
+}
+
+std::string netns_name(const sys::NetNamespace& netns) {
+  const Result<sys::Procfs> procfs = sys::Procfs::open();
+  return procfs ? netns_name(netns, *procfs) : std::to_string(netns.inode);
 }
 
 }  // namespace socktrace::enrich

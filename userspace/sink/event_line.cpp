@@ -160,8 +160,11 @@ void append_details(std::string& out, const Event& event, const LineStyle& style
                            return owner.source == OwnerSource::inherited;
                          });
   if (inherited) append_detail(out, "unaccepted");
-  if (style.own_netns != 0 && socket.netns != 0 && socket.netns != style.own_netns)
-    append_detail(out, "netns " + std::to_string(socket.netns));
+  if (style.netns)
+    if (const std::string where = style.netns->foreign_name(socket.netns); !where.empty()) {
+      append_detail(out, "netns ");
+      append_escaped(out, where);
+    }
   if (event.resync) append_detail(out, "(resync)");
 }
 

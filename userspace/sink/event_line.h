@@ -6,14 +6,15 @@
 
 #include "core/event.h"
 #include "core/log/record.h"
+#include "core/netns_names.h"
 #include "core/time.h"
 
 namespace socktrace::sink {
 
 struct LineStyle {
-  bool utc = false;        // clock times in UTC, else in the zone of the process
-  bool color = false;      // ANSI colours on the glyph and the event word; the text is the same without
-  uint32_t own_netns = 0;  // sockets of other network namespaces say which; 0: none do
+  bool utc = false;    // clock times in UTC, else in the zone of the process
+  bool color = false;  // ANSI colours on the glyph and the event word; the text is the same without
+  const NetnsNames* netns = nullptr;  // sockets of other network namespaces say which; null: none do
 };
 
 // One event as it is shown live and by `socktrace log`, with its newline:

@@ -62,7 +62,10 @@ Result<std::unique_ptr<LogFile>> LogFile::open(LogFileOptions options, LogFileHo
 }
 
 LogFile::LogFile(LogFileOptions options, LogFileHooks hooks, AppendFile file)
-    : options_(std::move(options)), hooks_(std::move(hooks)), file_(std::move(file)) {}
+    : options_(std::move(options)),
+      hooks_(std::move(hooks)),
+      file_(std::move(file)),
+      encoder_(options_.netns) {}
 
 LogFile::~LogFile() = default;
 

@@ -26,6 +26,7 @@ struct Moment {
 struct LogFileOptions {
   std::string path;  // "-": standard output; then nothing is rotated or synced
   LogHeader header;  // session, host, boot, kernel, tool, filter and probes; the rest is filled in
+  const NetnsNames* netns = nullptr;  // as for LogEncoder
   Rotation rotation;
   uint64_t sync_interval_ns = 1'000'000'000;
   uint64_t keyframe_interval_ns = 300'000'000'000;  // 0: only at the start of each file

@@ -1,17 +1,21 @@
 #include "source/comparison.h"
 
+#include <map>
 #include <optional>
-#include <vector>
 
 #include "source/dump.h"
 #include "sys/clock.h"
+#include "sys/file.h"
 #include "sys/procfs.h"
 
 namespace socktrace::source {
 
 Result<OwnerMap> Comparison::find_owners() {
   Result<OwnerMap> owners = owners_from([this](const std::function<void(const st_open_socket&)>& sink) {
-    return live_.tracer().for_each_open_socket(sink);
+    return live_.tracer().for_each_open_socket([&](const st_open_socket& socket) {
+      namespaces_.note(socket);
+      sink(socket);
+    });
   });
   if (owners) return owners;
   Result<sys::Procfs> procfs = sys::Procfs::open();
@@ -20,46 +24,92 @@ Result<OwnerMap> Comparison::find_owners() {
 }
 
 Result<void> Comparison::apply_arrived() {
-  Result<size_t> drained = live_.drain([this](const Record& record) { tracker_.apply(record); });
+  Result<size_t> drained = live_.drain([this](const Record& record) { apply(record); });
   if (!drained) return std::move(drained.error());
   return {};
 }
 
-Result<void> Comparison::dump() {
+Result<void> Comparison::dump_one(const sys::NetNamespace& netns, std::vector<Socket>& sockets) {
   DumpRequest request;
-  request.netns = netns_;
-  std::vector<Socket> sockets;
-  Result<void> dumped = dump_sockets(request, [&](Socket&& socket) {
+  request.netns = netns.inode;
+  const auto take = [&](Socket&& socket) {
     sockets.push_back(std::move(socket));
     constexpr size_t kRowsBetweenDrains = 1024;
     if (sockets.size() % kRowsBetweenDrains == 0) (void)live_.drain([](const Record&) {});
-  });
-  if (!dumped) return dumped;
+  };
+  return sys::in_netns(netns, [&] { return dump_sockets(request, take); });
+}
 
-  Result<OwnerMap> owners = find_owners();
-  if (!owners) return std::move(owners.error());
-  for (Socket& socket : sockets) {
-    // /proc/net/raw, on kernels without raw_diag, has no cookies; whoever holds the descriptor tells.
-    if (const auto holders = owners->find(socket.inode, 0); socket.key.cookie == 0 && !holders.empty())
-      socket.key = {holders.front().cookie, 0};
-    attribute(socket, *owners, describe_);
-    tracker_.dump_row(std::move(socket));
+// What cannot be read of others is passed over: they may have gone meanwhile, or be closed to us.
+Result<void> Comparison::dump(const std::vector<sys::NetNamespace>& list, std::vector<Socket>& sockets) {
+  for (const sys::NetNamespace& netns : list) {
+    const size_t before = sockets.size();
+    Result<void> dumped = dump_one(netns, sockets);
+    if (dumped) {
+      read_.insert(netns.inode);
+      continue;
+    }
+    if (netns.own) return dumped;
+    sockets.resize(before);
+    if (!sys::is_gone(dumped.error())) unread_.insert(netns.inode);
   }
   return {};
 }
 
-// What the dump did not show may have been missed by it: ask for each.
-Result<void> Comparison::confirm_suspects() {
-  const DumpScope scope{netns_, {}};
-  for (const Socket& suspect : tracker_.suspects(scope)) {
-    Result<std::optional<Socket>> found = find_socket(suspect);
-    if (found && !found->has_value()) tracker_.confirm_gone(suspect.key, sys::boottime_ns());
+// Every namespace that is listed, then those that only a socket leads to.
+Result<OwnerMap> Comparison::dump_all(std::vector<Socket>& sockets) {
+  read_.clear();
+  unread_.clear();
+  if (Result<void> refreshed = namespaces_.refresh(); !refreshed) return std::move(refreshed.error());
+  (void)namespaces_.take_new();
+  if (Result<void> dumped = dump(namespaces_.list(), sockets); !dumped) return std::move(dumped.error());
+  Result<OwnerMap> owners = find_owners();
+  if (!owners) return owners;
+  if (Result<void> dumped = dump(namespaces_.take_new(), sockets); !dumped) return std::move(dumped.error());
+  return owners;
+}
+
+void Comparison::take_rows(std::vector<Socket>&& sockets, const OwnerMap& owners) {
+  for (Socket& socket : sockets) {
+    // /proc/net/raw, on kernels without raw_diag, has no cookies; whoever holds the descriptor tells.
+    if (const auto holders = owners.find(socket.inode, 0); socket.key.cookie == 0 && !holders.empty())
+      socket.key = {holders.front().cookie, 0};
+    attribute(socket, owners, describe_);
+    tracker_.dump_row(std::move(socket));
   }
-  return {};
+}
+
+// Sockets do not outlive their namespace, but one that a process still holds keeps it alive.
+void Comparison::confirm_vanished(const std::vector<Socket>& suspects, const OwnerMap& owners) {
+  for (const Socket& suspect : suspects)
+    if (owners.find(suspect.inode, suspect.key.cookie).empty())
+      tracker_.confirm_gone(suspect.key, sys::boottime_ns());
+}
+
+// What the dump did not show may have been missed by it: ask for each, where it is.
+void Comparison::confirm_suspects(const OwnerMap& owners) {
+  DumpScope scope{read_, {}};
+  if (namespaces_.is_all()) scope.has_vanished = [this](uint32_t netns) { return !unread_.contains(netns); };
+  std::map<uint32_t, std::vector<Socket>> suspects;
+  for (Socket& suspect : tracker_.suspects(scope)) suspects[suspect.netns].push_back(std::move(suspect));
+  for (const auto& [inode, there] : suspects) {
+    const sys::NetNamespace* netns = read_.contains(inode) ? namespaces_.find(inode) : nullptr;
+    Error entered;
+    const auto ask = [&]() -> Result<void> {
+      for (const Socket& suspect : there) {
+        const Result<std::optional<Socket>> found = find_socket(suspect);
+        if (found && !found->has_value()) tracker_.confirm_gone(suspect.key, sys::boottime_ns());
+      }
+      return {};
+    };
+    const Result<void> asked =
+        netns ? sys::in_netns(*netns, ask) : Result<void>(Error::system("enter", ENOENT));
+    if (!asked && sys::is_gone(asked.error())) confirm_vanished(there, owners);
+  }
 }
 
 void Comparison::abandon() {
-  (void)live_.release([this](const Record& record) { tracker_.apply(record); });
+  (void)live_.release([this](const Record& record) { apply(record); });
   (void)tracker_.finish_dump(sys::boottime_ns());
 }
 
@@ -67,17 +117,64 @@ Result<ReconcileCounts> Comparison::run(bool resync) {
   if (Result<void> before = apply_arrived(); !before) return std::move(before.error());
   live_.hold();
   tracker_.begin_dump(sys::boottime_ns(), resync);
-  if (Result<void> dumped = dump(); !dumped) return std::move(dumped.error());
+  std::vector<Socket> sockets;
+  Result<OwnerMap> owners = dump_all(sockets);
+  if (!owners) return std::move(owners.error());
+  take_rows(std::move(sockets), *owners);
 
   // What is on its way must not count as lost. The first time it is news, and waits for the table to be printed.
   if (resync) {
-    Result<void> released = live_.release([this](const Record& record) { tracker_.apply(record); });
+    Result<void> released = live_.release([this](const Record& record) { apply(record); });
     if (!released) return std::move(released.error());
   }
-  if (Result<void> confirmed = confirm_suspects(); !confirmed) return std::move(confirmed.error());
+  confirm_suspects(*owners);
   if (resync)
     if (Result<void> arrived = apply_arrived(); !arrived) return std::move(arrived.error());
   return tracker_.finish_dump(sys::boottime_ns());
+}
+
+Result<void> Comparison::follow_namespaces() {
+  if (Result<void> looked = look_into_new(); !looked) return looked;
+  return end_vanished();
+}
+
+// Most are as new as they look, and all their sockets have been seen; others were out of sight when the trace began.
+Result<void> Comparison::look_into_new() {
+  const std::vector<sys::NetNamespace> fresh = namespaces_.take_new();
+  if (fresh.empty()) return {};
+  live_.hold();
+  const uint64_t started_ns = sys::boottime_ns();
+  std::vector<Socket> sockets;
+  Result<void> dumped = dump(fresh, sockets);
+  Result<void> released = live_.release([this](const Record& record) { apply(record); });
+  if (!dumped) return dumped;
+  if (!released) return released;
+  std::erase_if(sockets, [this](const Socket& socket) { return tracker_.knows(socket); });
+  if (sockets.empty()) return {};
+  tracker_.begin_partial_dump(started_ns, false);
+  Result<OwnerMap> owners = find_owners();
+  if (!owners) return std::move(owners.error());
+  take_rows(std::move(sockets), *owners);
+  (void)tracker_.finish_dump(sys::boottime_ns());
+  return {};
+}
+
+Result<void> Comparison::end_vanished() {
+  std::vector<uint32_t> missing = namespaces_.missing();
+  if (missing.empty()) return {};
+  if (Result<void> arrived = apply_arrived(); !arrived) return arrived;
+  tracker_.begin_partial_dump(sys::boottime_ns(), true);
+  const std::unordered_set<uint32_t> vanished(missing.begin(), missing.end());
+  const DumpScope scope{{}, {}, [&](uint32_t netns) { return vanished.contains(netns); }};
+  if (const std::vector<Socket> left = tracker_.suspects(scope); !left.empty()) {
+    Result<OwnerMap> owners = find_owners();
+    if (!owners) return std::move(owners.error());
+    confirm_vanished(left, *owners);
+    missing = namespaces_.missing();  // where a socket is held, the namespace is not gone
+  }
+  (void)tracker_.finish_dump(sys::boottime_ns());
+  for (const uint32_t netns : missing) namespaces_.forget(netns);
+  return {};
 }
 
 }  // namespace socktrace::source

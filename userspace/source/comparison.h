@@ -1,43 +1,63 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <unordered_set>
+#include <vector>
 
 #include "core/result.h"
 #include "core/tracker/tracker.h"
+#include "source/known_namespaces.h"
 #include "source/live.h"
 #include "source/owners.h"
 
 namespace socktrace::source {
 
-// The table against the kernel's sockets as they are now: the first snapshot, and every later look whether the two
-// still agree. What is referred to must outlive it.
+// The table against the kernel's sockets as they are now, in all traced network namespaces: the first snapshot, and
+// every later look whether the two still agree. What is referred to must outlive it.
 class Comparison {
  public:
-  // `netns`: the namespace that is compared, which must be that of the calling thread.
-  Comparison(Live& live, Tracker& tracker, DescribeHolder describe, uint32_t netns)
-      : live_(live), tracker_(tracker), describe_(std::move(describe)), netns_(netns) {}
+  Comparison(Live& live, Tracker& tracker, KnownNamespaces& namespaces, DescribeHolder describe)
+      : live_(live), tracker_(tracker), namespaces_(namespaces), describe_(std::move(describe)) {}
 
   // The race rule: records that arrive while the dump is read are held, and applied over it. With `resync` they have
   // been when this returns; without, they are still held, so that the first table can be printed before what is news:
   // Live::release() follows.
   Result<ReconcileCounts> run(bool resync);
 
+  // A record, into the table; the namespace it tells of may be one that nobody knew, or not be traced.
+  void apply(const Record& record) {
+    if (namespaces_.note(record)) tracker_.apply(record);
+  }
+  // Adds the sockets of namespaces that have become known since the last look, and ends those of namespaces that have
+  // vanished. Costs nothing when there are none.
+  Result<void> follow_namespaces();
   // After a run that failed: what was held is applied, and what was read of the dump.
   void abandon();
 
   // Which processes hold the sockets of this host at this moment.
   Result<OwnerMap> find_owners();
   [[nodiscard]] const DescribeHolder& describe() const { return describe_; }
+  // Namespaces that could not be looked into by the last run().
+  [[nodiscard]] size_t closed_namespaces() const { return unread_.size(); }
 
  private:
-  Result<void> dump();
-  Result<void> confirm_suspects();
+  Result<void> dump(const std::vector<sys::NetNamespace>& list, std::vector<Socket>& sockets);
+  Result<void> dump_one(const sys::NetNamespace& netns, std::vector<Socket>& sockets);
+  Result<OwnerMap> dump_all(std::vector<Socket>& sockets);
+  void take_rows(std::vector<Socket>&& sockets, const OwnerMap& owners);
+  void confirm_suspects(const OwnerMap& owners);
+  void confirm_vanished(const std::vector<Socket>& suspects, const OwnerMap& owners);
+  Result<void> look_into_new();
+  Result<void> end_vanished();
   Result<void> apply_arrived();
 
   Live& live_;
   Tracker& tracker_;
+  KnownNamespaces& namespaces_;
   DescribeHolder describe_;
-  uint32_t netns_;
+  std::unordered_set<uint32_t> read_;    // namespaces, by this run
+  std::unordered_set<uint32_t> unread_;  // there, but closed to us
 };
 
 }  // namespace socktrace::source

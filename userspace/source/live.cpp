@@ -8,22 +8,21 @@
 
 namespace socktrace::source {
 
-Live::Live(probe::Tracer tracer, uint32_t netns, uint64_t began_ns)
-    : tracer_(std::move(tracer)), ledger_(tracer_.lost_by_cpu().size(), began_ns), netns_(netns) {}
+Live::Live(probe::Tracer tracer, uint64_t began_ns)
+    : tracer_(std::move(tracer)), ledger_(tracer_.lost_by_cpu().size(), began_ns) {}
 
-Result<Live> Live::attach(const Options& options) {
+Result<Live> Live::attach(const probe::Options& options) {
   const uint64_t began_ns = sys::boottime_ns();
-  Result<probe::Tracer> tracer = probe::Tracer::attach(options.probe);
+  Result<probe::Tracer> tracer = probe::Tracer::attach(options);
   if (!tracer) return std::move(tracer.error());
-  return Live(std::move(*tracer), options.netns, began_ns);
+  return Live(std::move(*tracer), began_ns);
 }
 
 void Live::deliver(const Record& record, const std::function<void(const Record&)>& on_record) {
   if (const std::optional<LossRun> run = ledger_.note(record.cpu, record.lost, record.time_ns);
       run && loss_sink_)
     loss_sink_(*run);
-  // 0: the hook could not tell (release records under lockdown); the cookie tells whether it concerns us.
-  if (netns_ == 0 || record.socket.netns == 0 || record.socket.netns == netns_) on_record(record);
+  on_record(record);
 }
 
 Result<size_t> Live::drain(const std::function<void(const Record&)>& on_record) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
@@ -12,15 +12,10 @@
 
 namespace socktrace::source {
 
-// The kernel's records, decoded, of one network namespace or of all.
+// The kernel's records, decoded, of all network namespaces.
 class Live {
  public:
-  struct Options {
-    probe::Options probe;
-    uint32_t netns = 0;  // inode number; 0: all
-  };
-
-  static Result<Live> attach(const Options& options);
+  static Result<Live> attach(const probe::Options& options);
 
   // Records wait in user space from now until release(), while a dump is being read: what they say is newer than it.
   void hold() { holding_ = true; }
@@ -46,13 +41,12 @@ class Live {
   [[nodiscard]] std::vector<std::string> costs() const;
 
  private:
-  Live(probe::Tracer tracer, uint32_t netns, uint64_t began_ns);
+  Live(probe::Tracer tracer, uint64_t began_ns);
   void deliver(const Record& record, const std::function<void(const Record&)>& on_record);
 
   probe::Tracer tracer_;
   LossLedger ledger_;
   std::function<void(const LossRun&)> loss_sink_;
-  uint32_t netns_;
   bool holding_ = false;
   std::vector<Record> held_;
 };

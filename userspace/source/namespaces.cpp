@@ -36,11 +36,12 @@ Result<size_t> in_every_netns(const NamespaceVisitor& visit) {
   return closed;
 }
 
-Result<void> in_named_netns(const std::string& name, const NamespaceVisitor& visit) {
+Result<sys::NetNamespace> named_netns(const std::string& name) {
   sys::NetNamespace netns;
   struct stat status {};
-  for (const std::string& path : {name.find('/') == std::string::npos ? "/run/netns/" + name : name,
-                                  is_pid(name) ? "/proc/" + name + "/ns/net" : std::string()}) {
+  for (const std::string& path :
+       {name.find('/') == std::string::npos ? "/run/netns/" + name : name,
+        is_pid(name) || name == "self" ? "/proc/" + name + "/ns/net" : std::string()}) {
     struct statfs filesystem {};
     if (netns.inode != 0 || statfs(path.c_str(), &filesystem) != 0 || filesystem.f_type != NSFS_MAGIC)
       continue;
@@ -52,7 +53,13 @@ Result<void> in_named_netns(const std::string& name, const NamespaceVisitor& vis
   if (netns.inode == 0)
     return Error{"`" + name + "` is no network namespace: neither a name (ip netns), a pid nor a path",
                  ErrorKind::usage};
-  return sys::in_netns(netns, [&] { return visit(netns); });
+  return netns;
+}
+
+Result<void> in_named_netns(const std::string& name, const NamespaceVisitor& visit) {
+  const Result<sys::NetNamespace> netns = named_netns(name);
+  if (!netns) return Error(netns.error());
+  return sys::in_netns(*netns, [&] { return visit(*netns); });
 }
 
 }  // namespace socktrace::source

@@ -15,8 +15,10 @@ namespace socktrace::source {
 using NamespaceVisitor = std::function<Result<void>(const sys::NetNamespace&)>;
 Result<size_t> in_every_netns(const NamespaceVisitor& visit);
 
-// Calls `visit` inside the namespace of that name (/run/netns/NAME), else of that process, or behind that path.
+// The namespace of that name (/run/netns/NAME), else of that process, or behind that path; "self" is our own.
 // ErrorKind::usage when it is none of these.
+Result<sys::NetNamespace> named_netns(const std::string& name);
+// Calls `visit` inside it.
 Result<void> in_named_netns(const std::string& name, const NamespaceVisitor& visit);
 
 }  // namespace socktrace::source

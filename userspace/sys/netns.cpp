@@ -1,8 +1,12 @@
 #include "sys/netns.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -26,17 +30,32 @@ std::string ip_netns_name(const std::string& path) {
   return "";
 }
 
+bool leads_to(const UniqueFd& fd, const NetNamespace& netns) {
+  struct stat status {};
+  return fstat(fd.get(), &status) == 0 && status.st_ino == netns.inode;
+}
+
+// By a socket of another process: pidfd_getfd (5.6), which glibc has since 2.36.
+UniqueFd open_netns_of_socket(const NetNamespace& netns) {
+  if (netns.socket_pid == 0) return {};
+  const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, netns.socket_pid, 0)));
+  if (!process) return {};
+  const UniqueFd socket(static_cast<int>(syscall(SYS_pidfd_getfd, process.get(), netns.socket_fd, 0)));
+  if (!socket) return {};
+  return UniqueFd(ioctl(socket.get(), SIOCGSKNS));
+}
+
 // The path must still lead to that namespace: a pid may have been reused since.
 Result<UniqueFd> open_netns(const NetNamespace& netns) {
   Error failure = Error::system("open", ENOENT);
   for (const std::string& path : netns.paths) {
     auto fd = open_at(AT_FDCWD, path.c_str(), O_RDONLY);
-    struct stat status {};
     if (!fd)
       failure = std::move(fd.error());
-    else if (fstat(fd->get(), &status) == 0 && status.st_ino == netns.inode)
+    else if (leads_to(*fd, netns))
       return fd;
   }
+  if (UniqueFd fd = open_netns_of_socket(netns); fd && leads_to(fd, netns)) return fd;
   return failure;
 }
 
@@ -48,6 +67,29 @@ Result<void> enter_and_run(const NetNamespace& netns, const std::function<void()
   }  // the descriptor is closed before any work, which may take long
   work();
   return {};
+}
+
+std::map<uint32_t, NetNamespace> collect_mounted(const std::vector<Mount>& mounts) {
+  std::map<uint32_t, NetNamespace> found;
+  for (const Mount& mount : mounts) {
+    if (mount.type != "nsfs") continue;
+    const auto inode = parse_inode_link(mount.root, "net");
+    if (!inode) continue;
+    NetNamespace& netns = found[*inode];
+    if (netns.paths.size() < kMaxPaths) netns.paths.push_back(mount.point);
+    if (netns.name.empty()) netns.name = ip_netns_name(mount.point);
+  }
+  return found;
+}
+
+std::vector<NetNamespace> list_of(std::map<uint32_t, NetNamespace> found) {
+  std::vector<NetNamespace> list;
+  for (auto& [inode, netns] : found) {
+    netns.inode = inode;
+    netns.initial = netns.initial || inode == kInitialNetns;
+    list.push_back(std::move(netns));
+  }
+  return list;
 }
 
 }  // namespace
@@ -67,17 +109,25 @@ bool in_initial_netns() {
   return !own || *own == kInitialNetns || (first && *first == *own);
 }
 
+std::vector<NetNamespace> mounted_netns(const std::vector<Mount>& mounts) {
+  return list_of(collect_mounted(mounts));
+}
+
+bool can_be_reached(const NetNamespace& netns) {
+  struct stat status {};
+  const auto leads = [&](const std::string& path) {
+    return stat(path.c_str(), &status) == 0 && status.st_ino == netns.inode;
+  };
+  if (std::ranges::any_of(netns.paths, leads)) return true;
+  if (netns.socket_pid == 0) return false;
+  const std::string socket =
+      "/proc/" + std::to_string(netns.socket_pid) + "/fd/" + std::to_string(netns.socket_fd);
+  return stat(socket.c_str(), &status) == 0;
+}
+
 std::vector<NetNamespace> collect_netns(const Procfs& procfs, const std::string& proc_root,
                                         const std::vector<Mount>& mounts, uint32_t own) {
-  std::map<uint32_t, NetNamespace> found;
-  for (const Mount& mount : mounts) {
-    if (mount.type != "nsfs") continue;
-    const auto inode = parse_inode_link(mount.root, "net");
-    if (!inode) continue;
-    NetNamespace& netns = found[*inode];
-    if (netns.paths.size() < kMaxPaths) netns.paths.push_back(mount.point);
-    if (netns.name.empty()) netns.name = ip_netns_name(mount.point);
-  }
+  std::map<uint32_t, NetNamespace> found = collect_mounted(mounts);
   if (const auto pids = procfs.pids()) {
     for (const uint32_t pid : *pids) {
       const auto process = procfs.process(pid);
@@ -92,12 +142,7 @@ std::vector<NetNamespace> collect_netns(const Procfs& procfs, const std::string&
     }
   }
   found[own].own = true;
-  std::vector<NetNamespace> list;
-  for (auto& [inode, netns] : found) {
-    netns.inode = inode;
-    netns.initial = netns.initial || inode == kInitialNetns;
-    list.push_back(std::move(netns));
-  }
+  std::vector<NetNamespace> list = list_of(std::move(found));
   std::stable_partition(list.begin(), list.end(), [](const NetNamespace& netns) { return netns.own; });
   return list;
 }

@@ -22,6 +22,9 @@ struct NetNamespace {
   std::string name;                // as `ip netns` calls it; empty: it has no such name
   std::vector<std::string> paths;  // files to enter it by, some of which may be gone by then
   uint32_t pid = 0;                // a process inside, the oldest by number; 0 none known
+  // A socket inside that a process outside may hold, as another way in (5.6); 0 none known.
+  uint32_t socket_pid = 0;
+  int32_t socket_fd = -1;
 };
 
 // The namespace of the calling thread.
@@ -36,6 +39,11 @@ bool in_initial_netns();
 std::vector<NetNamespace> collect_netns(const Procfs& procfs, const std::string& proc_root,
                                         const std::vector<Mount>& mounts, uint32_t own);
 Result<std::vector<NetNamespace>> list_netns();
+// Those that bind mounts keep, by ascending inode number: quicker than all.
+std::vector<NetNamespace> mounted_netns(const std::vector<Mount>& mounts);
+
+// Whether one of the ways in is still there: a few stat(2). False also when there may be others.
+bool can_be_reached(const NetNamespace& netns);
 
 // Calls `work` in the namespace, on a thread of its own that ends before this returns: no path leaves any
 // other code in the wrong namespace. Ours is not entered: `work` is then called directly. `work` must not

@@ -145,7 +145,7 @@ bool LineReader::event(JsonObject& object, LogRecord& out) {
       return true;
     }
     if (key == "network") return sockets_.network(value, event.socket, event.previous);
-    if (key == "socket") return sockets_.socket(value, event.socket, times_);
+    if (key == "socket") return sockets_.socket(value, event.socket, times_, out.netns_name);
     if (key == "process") return sockets_.process(value, event.process, event.tid);
     if (key == "fd") return fields_.number(key, value, event.fd);
     if (key == "owners") return sockets_.owners(value, event.socket.owners);
@@ -178,7 +178,7 @@ bool LineReader::row(JsonObject& object, LogRecord& out) {
   State ignored = State::none;
   const bool read = fields_.each_field(object, [&](std::string_view key, JsonValue& value) {
     if (key == "network") return sockets_.network(value, row.socket, ignored);
-    if (key == "socket") return sockets_.socket(value, row.socket, times_);
+    if (key == "socket") return sockets_.socket(value, row.socket, times_, out.netns_name);
     if (key == "owners") return sockets_.owners(value, row.socket.owners);
     return common(key, value);
   });

@@ -93,7 +93,7 @@ bool SocketReader::network(JsonValue& value, Socket& socket, State& previous) {
   return true;
 }
 
-bool SocketReader::socket(JsonValue& value, Socket& socket, const LineTimes& times) {
+bool SocketReader::socket(JsonValue& value, Socket& socket, const LineTimes& times, std::string& netns_name) {
   std::string_view since;
   bool has_since_ns = false;
   const auto relative = [&](std::string_view key, JsonValue& field, uint64_t& out) {
@@ -107,6 +107,7 @@ bool SocketReader::socket(JsonValue& value, Socket& socket, const LineTimes& tim
     if (key == "cookie") return fields_.digits(key, field, socket.key.cookie, 16);
     if (key == "sk") return fields_.digits(key, field, socket.key.sk, 16);
     if (key == "netns") return fields_.number(key, field, socket.netns);
+    if (key == "netns_name") return fields_.bytes(key, field, netns_name);
     if (key == "inode") return fields_.number(key, field, socket.inode);
     if (key == "protocol") return fields_.number(key, field, socket.protocol);
     if (key == "type") {
@@ -223,6 +224,7 @@ bool SocketReader::parents(JsonValue& value, std::vector<Ancestor>& parents) {
 
 bool SocketReader::conflict(JsonValue& value, Conflict& conflict, const LineTimes& times) {
   Socket& holder = conflict.holder;
+  std::string same_netns;  // as the socket's that failed
   State ignored = State::none;
   const bool read = fields_.each_field("conflict", value, [&](std::string_view key, JsonValue& field) {
     if (key == "reason") return fields_.bytes(key, field, conflict.reason);
@@ -232,7 +234,7 @@ bool SocketReader::conflict(JsonValue& value, Conflict& conflict, const LineTime
     if (key == "command") return fields_.bytes(key, field, conflict.command);
     if (key == "parents") return parents(field, conflict.parents);
     if (key == "network") return network(field, holder, ignored);
-    if (key == "socket") return socket(field, holder, times);
+    if (key == "socket") return socket(field, holder, times, same_netns);
     if (key == "owners") return owners(field, holder.owners);
     return true;
   });

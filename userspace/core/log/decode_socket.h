@@ -25,8 +25,8 @@ class SocketReader {
   explicit SocketReader(FieldReader& fields) : fields_(fields) {}
 
   bool network(JsonValue& value, Socket& socket, State& previous);
-  // A socket without changed_ns keeps 0 there.
-  bool socket(JsonValue& value, Socket& socket, const LineTimes& times);
+  // A socket without changed_ns keeps 0 there. What its network namespace is called goes to `netns_name`.
+  bool socket(JsonValue& value, Socket& socket, const LineTimes& times, std::string& netns_name);
   // `tid` as well, which is not part of a Process.
   bool process(JsonValue& value, ProcessRef& process, uint32_t& tid);
   // Owners named by pid alone get a null process: they are the process of the event.

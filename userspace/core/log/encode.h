@@ -9,6 +9,7 @@
 #include "core/event.h"
 #include "core/log/json_writer.h"
 #include "core/log/record.h"
+#include "core/netns_names.h"
 #include "core/time.h"
 
 namespace socktrace {
@@ -22,6 +23,9 @@ namespace socktrace {
 // inferred mark without an error are dropped, and changed_ns 0 becomes the time of the record.
 class LogEncoder {
  public:
+  // What the lines call the network namespaces of others; null: nothing. It must outlive the encoder.
+  explicit LogEncoder(const NetnsNames* netns = nullptr) : netns_(netns) {}
+
   // Sets the clock and the zero of t_ns for the lines that follow; next_seq is filled in when it is 0.
   void header(std::string& out, const LogHeader& header);
   void event(std::string& out, const Event& event);
@@ -61,6 +65,7 @@ class LogEncoder {
   void error(const Event& event);
   void conflict(const Conflict& conflict, uint64_t time_ns);
 
+  const NetnsNames* netns_;
   JsonWriter json_;
   WallClock clock_;
   uint64_t t0_ns_ = 0;

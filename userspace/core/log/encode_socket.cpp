@@ -65,6 +65,7 @@ void LogEncoder::socket(const Socket& socket, uint64_t time_ns) {
   if (socket.key.cookie != 0) json_.hex("cookie", socket.key.cookie);
   if (socket.key.sk != 0) json_.hex("sk", socket.key.sk);
   json_.number_unless_zero("netns", socket.netns);
+  if (netns_) json_.bytes("netns_name", netns_->foreign_name(socket.netns));
   json_.number_unless_zero("inode", socket.inode);
   json_.number_unless_zero("protocol", socket.protocol);
   const std::string_view type = word_of(kTypeWords, socket.type);

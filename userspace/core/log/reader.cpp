@@ -125,6 +125,7 @@ void LogReader::deliver(Decoded&& one, const Sink& sink) {
   if (!record) return damaged(one.line, record.error().message);
   line_ = one.line.text;
   clock_ = decoders_[0].clock();
+  note_netns(*record);
   if (const auto* header = std::get_if<LogHeader>(&record->body)) {
     newer_ = header->version > kLogVersion;
     if (newer_) {
@@ -147,6 +148,14 @@ void LogReader::deliver(Decoded&& one, const Sink& sink) {
   damaged_since_ = 0;
   ++report_.records;
   sink(std::move(*record));
+}
+
+void LogReader::note_netns(const LogRecord& record) {
+  if (record.netns_name.empty()) return;
+  if (const auto* event = std::get_if<Event>(&record.body))
+    netns_names_.set(event->socket.netns, record.netns_name);
+  else if (const auto* row = std::get_if<SocketRow>(&record.body))
+    netns_names_.set(row->socket.netns, record.netns_name);
 }
 
 void LogReader::pass_over(std::string_view text) {
@@ -173,12 +182,14 @@ void LogReader::gap(uint64_t count) {
 void LogReader::check_header(const LogHeader& header) {
   report_.hosts += report_.hosts == 0 || header.host_id != host_;
   report_.boots += report_.boots == 0 || header.boot_id != boot_;
-  if (report_.sessions == 0 || header.session != session_)
+  if (report_.sessions == 0 || header.session != session_) {
     ++report_.sessions;
-  else if (header.next_seq > expected_seq_ && expected_seq_ != 0)
+    netns_names_ = NetnsNames();
+  } else if (header.next_seq > expected_seq_ && expected_seq_ != 0) {
     gap(header.next_seq - expected_seq_);
-  else if (header.next_seq < expected_seq_)
+  } else if (header.next_seq < expected_seq_) {
     ++report_.repeated_records;
+  }
   expected_seq_ = header.next_seq;
   host_ = header.host_id;
   boot_ = header.boot_id;

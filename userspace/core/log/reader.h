@@ -10,6 +10,7 @@
 #include "core/log/decode.h"
 #include "core/log/lines.h"
 #include "core/log/record.h"
+#include "core/netns_names.h"
 
 namespace socktrace {
 
@@ -66,6 +67,8 @@ class LogReader {
   [[nodiscard]] const LogReport& report() const { return report_; }
   // As LogDecoder::clock(), at the last record delivered.
   [[nodiscard]] const WallClock& clock() const { return clock_; }
+  // What the log calls the network namespaces, up to the last record delivered; the recorder's own has no name.
+  [[nodiscard]] const NetnsNames& netns_names() const { return netns_names_; }
   // The line of the record that is being delivered; only during the call of the sink.
   [[nodiscard]] std::string_view line() const { return line_; }
 
@@ -81,6 +84,7 @@ class LogReader {
   void decode_batch();
   void deliver_batch(const Sink& sink);
   void deliver(Decoded&& one, const Sink& sink);
+  void note_netns(const LogRecord& record);
   void pass_over(std::string_view text);
   void damaged(const LogLine& line, const std::string& reason);
   void check_header(const LogHeader& header);
@@ -100,6 +104,7 @@ class LogReader {
   std::string until_;
   uint64_t expected_seq_ = 0;   // 0: any
   uint64_t damaged_since_ = 0;  // damaged lines after the last good one: they explain a gap
+  NetnsNames netns_names_;
   std::string session_;
   std::string boot_;
   std::string host_;

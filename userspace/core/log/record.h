@@ -115,6 +115,8 @@ struct LogUnknown {};
 
 struct LogRecord {
   uint64_t seq = 0;  // 0 in headers and unknown records
+  std::string
+      netns_name;  // of the socket's network namespace; empty: the recorder's own, or there is no socket
   std::variant<LogUnknown, LogHeader, Event, KeyframeBegin, KeyframeEnd, SocketRow, LogLoss, LogClock,
                LogAudit, LogTrailer>
       body;

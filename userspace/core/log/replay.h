@@ -27,6 +27,8 @@ class LogReplay {
 
   [[nodiscard]] const Table& table() const { return table_; }
   [[nodiscard]] const WallClock& clock() const { return reader_.clock(); }
+  // As LogReader::netns_names().
+  [[nodiscard]] const NetnsNames& netns_names() const { return reader_.netns_names(); }
   [[nodiscard]] const LogHeader& header() const { return header_; }  // the last
   // A whole keyframe was found; without one the table holds only what later events tell.
   [[nodiscard]] bool is_complete() const { return is_complete_; }

@@ -84,14 +84,18 @@ EventKind kind_of_change(const Socket& row, const Socket& dumped) {
 }  // namespace
 
 void Tracker::begin_dump(uint64_t started_ns, bool resync) {
+  begin_partial_dump(started_ns, resync);
+  previous_dump_ns_ = std::exchange(whole_dump_ns_, started_ns);
+  suspected_before_ = std::exchange(suspected_, {});
+}
+
+void Tracker::begin_partial_dump(uint64_t started_ns, bool resync) {
   dumping_ = true;
-  previous_dump_ns_ = dump_ns_;
   dump_ns_ = started_ns;
   resync_ = resync;
   counts_ = {};
   dumped_.clear();
   rows_.clear();
-  suspected_before_ = std::exchange(suspected_, {});
 }
 
 // Rows of the first dump that are news come before what is told of them. All others wait: the records that
@@ -213,7 +217,11 @@ std::vector<Socket> Tracker::suspects(const DumpScope& scope) {
   settle_rows();
   std::vector<Socket> to_ask;
   table_.for_each([&](const Socket& row) {
-    if (row.netns != scope.netns || row.changed_ns >= dump_ns_ || dumped_.contains(row.key)) return;
+    if (row.changed_ns >= dump_ns_ || dumped_.contains(row.key)) return;
+    if (!scope.netns.contains(row.netns)) {
+      if (row.netns != 0 && scope.has_vanished && scope.has_vanished(row.netns)) to_ask.push_back(row);
+      return;
+    }
     if (scope.covers && !scope.covers(row)) return;
     const bool ambiguous = row.key.sk != 0;
     const bool unfindable = is_connection_oriented(row) ? row.state == State::close : !is_datagram(row);

@@ -32,10 +32,12 @@ struct ReconcileCounts {
 
 // What was dumped completely: a row of the table outside of it is not missed.
 struct DumpScope {
-  uint32_t netns = 0;
-  // Of that namespace; absent: everything. Must be false for what the kernel does not dump: bound TCP sockets
+  std::unordered_set<uint32_t> netns;
+  // Of these namespaces; absent: everything. Must be false for what the kernel does not dump: bound TCP sockets
   // in CLOSE before Linux 6.8, tables without their diag module.
   std::function<bool(const Socket&)> covers;
+  // Whether a namespace that was not dumped has ceased to exist, and its sockets with it; absent: none has.
+  std::function<bool(uint32_t netns)> has_vanished = {};
 };
 
 struct TrackerOptions {
@@ -131,10 +133,17 @@ class Tracker {
   // suspect and confirm those that do not exist. `resync`: the differences are the traces of lost records;
   // their events say so.
   void begin_dump(uint64_t started_ns, bool resync);
+  // The same for a part of the host that was not looked at before: what the dump before this one did not show is
+  // not missed a second time by this one.
+  void begin_partial_dump(uint64_t started_ns, bool resync);
+  [[nodiscard]] bool knows(const Socket& dumped) {
+    return table_.find(identities_.resolve(dumped)) != nullptr;
+  }
   // A socket with its owners. `expires_ns`: when its mini-socket ends, CLOCK_BOOTTIME; 0 unknown.
   void dump_row(Socket&& row, uint64_t expires_ns = 0);
-  // The rows in the scope that the dump did not show and that an exact get can find. The others (bound TCP,
-  // raw and MPTCP sockets) are closed without asking when a second dump in a row misses them, unchanged.
+  // The rows in the scope that the dump did not show and that an exact get can find, and all of namespaces that
+  // have vanished. The others (bound TCP, raw and MPTCP sockets) are closed without asking when a second dump in a
+  // row misses them, unchanged.
   std::vector<Socket> suspects(const DumpScope& scope);
   // The kernel did not know it at `now_ns`; finish_dump() closes it unless a record has.
   void confirm_gone(const SocketKey& key, uint64_t now_ns);
@@ -234,6 +243,7 @@ class Tracker {
   bool resync_ = false;
   bool first_dump_done_ = false;
   uint64_t dump_ns_ = 0;
+  uint64_t whole_dump_ns_ = 0;  // the last begin_dump()
   uint64_t previous_dump_ns_ = 0;
   ReconcileCounts counts_;
   std::vector<std::pair<Socket, uint64_t>> rows_;  // of the dump, to be compared, and when they expire
