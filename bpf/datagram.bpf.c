@@ -53,14 +53,15 @@ static __always_inline void st_send(struct bpf_sock_addr *ctx, const int family)
 {
 	struct bpf_sock *sk = ctx->sk;
 	struct st_with_task *record;
-	__u8 *sent;
+	__u16 port, *sent;
 
 	if (!sk)
 		return;
 	sent = bpf_sk_storage_get(&st_sent, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!sent || *sent)
+	port = sk->src_port;
+	if (!sent || *sent == port)
 		return;
-	*sent = 1;
+	*sent = port;
 	if (st_ignored() || !st_has_task())
 		return;
 	record = st_reserve(sizeof(*record), ST_SEND, ST_F_TASK);
@@ -68,7 +69,7 @@ static __always_inline void st_send(struct bpf_sock_addr *ctx, const int family)
 		return;
 	st_fill_head(&record->head, &record->sock, ctx, sk);
 	st_fill_peer(&record->sock, ctx, family);
-	record->sock.lport = sk->src_port;
+	record->sock.lport = port;
 	st_fill_task(&record->task, -1);
 	st_submit(record, false);
 }

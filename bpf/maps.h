@@ -30,12 +30,13 @@ struct st_calls_map {
 	__type(value, struct st_call);
 };
 
-/* Datagram sockets that have sent before: only the first send is told. */
+/* The port from which a datagram socket has sent before: only the first send from a port is told.
+ * It gets another one after connect(AF_UNSPEC). */
 struct st_sent_map {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, __u8);
+	__type(value, __u16);
 };
 
 extern struct st_ring_map st_ring SEC(".maps");

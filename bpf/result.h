@@ -178,39 +178,74 @@ static __always_inline int st_accept_ends(long result)
 	if (!record)
 		return 0;
 	st_fill_at(record, sk);
+	if (!record->sock.lport) /* reset before it was accepted */
+		record->sock.lport = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
 	st_submit(record, false);
 	return 0;
 }
 
-/* TCP is told by its states. What is no socket at all is read as something, and fails. */
-static __always_inline int st_connect_begins(int fd)
+/* What is no socket at all is read as something, and fails. A TCP connect is told by its states;
+ * but for its port when it does not wait, as SYN_SENT comes before the port is chosen. */
+static __always_inline bool st_told_by_states(int fd)
 {
-	const struct sock *sk = st_sock_of_socket(fd);
+	struct socket *socket;
+	struct sock *sk;
+	struct file *file;
 
-	if (sk && BPF_CORE_READ(sk, sk_type) == SOCK_STREAM)
-		return 0;
-	return st_call_begins(ST_CONNECT, fd);
+	if (!(st_config.features & ST_CFG_PROBE_READ))
+		return false;
+	file = st_file_of(fd);
+	if (!file)
+		return false;
+	socket = BPF_CORE_READ(file, private_data);
+	sk = BPF_CORE_READ(socket, sk);
+	return sk && BPF_CORE_READ(sk, sk_type) == SOCK_STREAM &&
+	       !(BPF_CORE_READ(file, f_flags) & O_NONBLOCK);
 }
 
-/* Only cgroup/connect on a datagram socket fills the entry. The port the kernel has chosen is read
- * from the socket. */
+static __always_inline int st_connect_begins(int fd)
+{
+	return st_told_by_states(fd) ? 0 : st_call_begins(ST_CONNECT, fd);
+}
+
+/*
+ * cgroup/connect fills the entry for UDP and ping sockets. It does not for TCP, is not run for raw
+ * and UDP-Lite sockets, nor for connect(AF_UNSPEC), which takes the port from a socket for which
+ * bind() had not named one: what the call did is read from the socket.
+ */
+static __always_inline void st_connect_result(const struct st_call *call, long result)
+{
+	const struct sock *sk = (const struct sock *)call->sk;
+	struct st_with_task *record;
+
+	if (!call->seen) {
+		if (result && result != -EINPROGRESS)
+			return;
+		sk = st_sock_of(call->fd);
+		if (!sk || !st_is_inet(sk))
+			return;
+		if ((BPF_CORE_READ(sk, sk_type) == SOCK_STREAM) != (result == -EINPROGRESS))
+			return;
+	}
+	record = st_result(ST_CONNECT, result, call->fd);
+	if (!record)
+		return;
+	if (call->seen)
+		st_take(record, call);
+	if (!call->seen || !result)
+		st_fill_at(record, sk);
+	st_submit(record, false);
+}
+
 static __always_inline int st_connect_ends(long result)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct st_call *call = bpf_map_lookup_elem(&st_calls, &id);
-	struct st_with_task *record;
 
 	if (!call)
 		return 0;
-	if (call->kind == ST_CONNECT && call->seen) {
-		record = st_result(ST_CONNECT, result, call->fd);
-		if (record) {
-			st_take(record, call);
-			if (!result)
-				st_fill_at(record, (const struct sock *)call->sk);
-			st_submit(record, false);
-		}
-	}
+	if (call->kind == ST_CONNECT)
+		st_connect_result(call, result);
 	bpf_map_delete_elem(&st_calls, &id);
 	return 0;
 }

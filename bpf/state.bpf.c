@@ -84,6 +84,8 @@ static __always_inline void st_fill_transition(struct st_head *head, struct st_s
 					       struct sock *sk, int old, int new)
 {
 	st_identify(head, out, sk);
+	if (old == TCP_CLOSE && !sk->__sk_common.skc_num)
+		out->lport = 0; /* what st_identify() found is the port of its last connection */
 	out->old_state = old;
 	out->new_state = new;
 }

@@ -54,12 +54,16 @@ void Tracker::on_bound(const Hit& hit) {
     socket.opened_ns = hit.record.time_ns;
     socket.since_is_bound = false;
   }
+  if (socket.peer.port == 0) socket.peer = {};  // IPv6 keeps the address of a peer it has left
   Event bound = event(datagram ? EventKind::udp_open : EventKind::bind_ok, hit.record, std::move(socket));
   const bool new_owner = add_owner(bound.socket, bound.process, hit.record.task.fd);
   if (datagram && hit.row != nullptr && !hit.row->since_is_bound) {
     bound.kind = EventKind::socket_owner;  // its connect() or send came first and has opened it
     if (!new_owner) return;
   }
+  // IP_BIND_ADDRESS_NO_PORT: it has an address only, and is in no table of the kernel.
+  if (hit.row == nullptr && is_connection_oriented(bound.socket) && bound.socket.local.port == 0)
+    bound.gone = true;
   if (is_released(hit.key)) {
     mark_exited(bound.socket);
     bound.gone = hit.row == nullptr;  // its release came first, and nothing else will end it

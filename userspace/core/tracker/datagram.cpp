@@ -18,11 +18,17 @@ void Tracker::on_create(const Hit& hit) {
 
 void Tracker::on_connect(const Hit& hit) {
   const Record& record = hit.record;
+  if (is_connection_oriented(record.socket)) return on_port_known(hit);
   if (record.error != 0 || is_over(hit)) return;
+  const bool told = record.has_result && record.new_state != State::none;
+  if (told && record.new_state == State::close) return on_disconnect(hit);
   const bool datagram = is_datagram(record.socket);
   Socket socket = current(hit);
-  const bool told = record.has_result && record.new_state != State::none;
   socket.state = told ? record.new_state : State::established;
+  if (told && !datagram) {  // raw and ping sockets connect to an address alone
+    socket.local = record.socket.local;
+    socket.peer = record.socket.peer;
+  }
   Event connected =
       event(datagram ? EventKind::udp_connect : EventKind::socket_seen, record, std::move(socket));
   connected.previous = hit.row != nullptr ? hit.row->state : State::close;
@@ -34,6 +40,27 @@ void Tracker::on_connect(const Hit& hit) {
     emit(std::move(opened));
   }
   emit(std::move(connected));
+}
+
+// connect(AF_UNSPEC). A port that bind() has not named is given back, and the socket is in no table any more
+// until it is bound, connects or sends anew.
+void Tracker::on_disconnect(const Hit& hit) {
+  const Record& record = hit.record;
+  if (hit.row == nullptr) return;
+  Socket socket = current(hit);
+  const bool datagram = is_datagram(socket);
+  const bool ends = datagram && record.socket.local.port == 0;
+  if (!ends) socket.peer = {};
+  socket.state = State::close;
+  const EventKind kind = ends       ? EventKind::udp_closed
+                         : datagram ? EventKind::udp_connect
+                                    : EventKind::socket_seen;
+  Event disconnected = event(kind, record, std::move(socket));
+  disconnected.previous = hit.row->state;
+  disconnected.gone = ends;
+  add_owner(disconnected.socket, disconnected.process, record.task.fd);
+  if (ends) return end(std::move(disconnected));
+  emit(std::move(disconnected));
 }
 
 void Tracker::on_send(const Hit& hit) {

@@ -35,7 +35,7 @@ EventKind end_of(const Socket& row) {
 // Completes and emits the event that ends a row, or a connection whose row stays.
 void Tracker::end(Event&& closed) {
   Socket& socket = closed.socket;
-  const bool released = is_released(socket.key) || !is_connection_oriented(socket);
+  const bool released = is_released(socket.key);
   if (released) mark_exited(socket);
   if (socket.opened_ns != 0 && socket.opened_ns < closed.time_ns) {
     closed.lifetime_ns = closed.time_ns - socket.opened_ns;
@@ -67,6 +67,7 @@ void Tracker::end_silently_known(const SocketKey& key, EventKind kind, uint64_t 
   closed.gone = true;
   closed.resync = resync;
   mark_exited(closed.socket);
+  if (!is_connection_oriented(closed.socket)) loose_[key].released = true;
   end(std::move(closed));
 }
 

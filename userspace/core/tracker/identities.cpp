@@ -52,7 +52,9 @@ void Identities::row_is(const Socket& socket) {
       by_tuple_.erase(old);
     at->second = tuple;
   }
-  by_tuple_[tuple] = socket.key;
+  // An MPTCP child is announced before it has a peer, with its listener's addresses: those stay the listener's.
+  const auto [named, fresh] = by_tuple_.try_emplace(tuple, socket.key);
+  if (!fresh && table_.find(named->second) == nullptr) named->second = socket.key;
 }
 
 void Identities::row_ends(const SocketKey& key) {

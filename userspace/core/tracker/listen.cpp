@@ -117,4 +117,15 @@ void Tracker::settle_candidate_before(const Hit& hit) {
   settle_candidate(hit.key);
 }
 
+// Who has received a connection listens, whether or not its listen() has returned.
+void Tracker::settle_candidates_on(const Socket& child) {
+  std::vector<SocketKey> listening;
+  for (const auto& [key, candidate] : listens_) {
+    const Socket& socket = candidate.record.socket;
+    if (!candidate.undone && socket.netns == child.netns && socket.local.port == child.local.port)
+      listening.push_back(key);
+  }
+  for (const SocketKey& key : listening) settle_candidate(key);
+}
+
 }  // namespace socktrace

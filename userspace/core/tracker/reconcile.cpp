@@ -1,4 +1,6 @@
 // The table against a dump of the kernel's sockets.
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -48,6 +50,19 @@ bool all_exited(const Socket& socket) {
                      [](const Owner& owner) { return owner.exited; });
 }
 
+// No dump of the kernel shows it, whatever it does.
+bool is_undumpable(const Socket& socket) {
+  return is_inet(socket) && socket.type == SOCK_DGRAM && !is_datagram(socket);  // ping
+}
+
+// Of an end without a port the kernel may still keep the address, and of a bound socket the last peer.
+void drop_stale_peer(Socket& dumped) {
+  const bool transport = is_connection_oriented(dumped) || is_datagram(dumped);
+  if (transport &&
+      (dumped.peer.port == 0 || (is_connection_oriented(dumped) && dumped.state == State::close)))
+    dumped.peer = {};
+}
+
 // What the table has learned and a dump cannot know stays.
 Socket merged(const Socket& row, Socket&& dumped) {
   dumped.opened_ns = row.opened_ns;
@@ -90,6 +105,7 @@ void Tracker::begin_dump(uint64_t started_ns, bool resync) {
 }
 
 void Tracker::begin_partial_dump(uint64_t started_ns, bool resync) {
+  settle_overdue(started_ns);
   dumping_ = true;
   dump_ns_ = started_ns;
   resync_ = resync;
@@ -103,6 +119,7 @@ void Tracker::begin_partial_dump(uint64_t started_ns, bool resync) {
 void Tracker::dump_row(Socket&& dumped, uint64_t expires_ns) {
   dumped.key = identities_.resolve(dumped);
   dumped.state = settled(dumped.state);
+  drop_stale_peer(dumped);
   dumped.changed_ns = dump_ns_;
   if (!dumped_.insert(dumped.key).second) return;
   ++counts_.rows;
@@ -190,7 +207,8 @@ void Tracker::correct(const Socket& row, Socket&& dumped, uint64_t expires_ns) {
     if (other_state && !(mini && was_mini) && row.family != Family::unix) ++counts_.wrong_state;
     found.kind = was_mini && mini ? EventKind::tcp_state : kind_of_change(row, now);
     found.previous = row.state;
-  } else if (other_holders || exited || !same_owners(row, now)) {
+  } else if (other_holders || exited || !same_owners(row, now) ||
+             (!has_known_owner(row) && has_known_owner(now))) {
     found.kind = EventKind::socket_owner;
   } else {
     return;
@@ -222,7 +240,7 @@ std::vector<Socket> Tracker::suspects(const DumpScope& scope) {
       if (row.netns != 0 && scope.has_vanished && scope.has_vanished(row.netns)) to_ask.push_back(row);
       return;
     }
-    if (scope.covers && !scope.covers(row)) return;
+    if (is_undumpable(row) || (scope.covers && !scope.covers(row))) return;
     const bool ambiguous = row.key.sk != 0;
     const bool unfindable = is_connection_oriented(row) ? row.state == State::close : !is_datagram(row);
     const bool unix_socket = row.family == Family::unix;

@@ -50,6 +50,16 @@ void Tracker::on_connecting(const Hit& hit) {
   emit(std::move(connecting));
 }
 
+// SYN_SENT is announced before the port is chosen.
+void Tracker::on_port_known(const Hit& hit) {
+  if (hit.row == nullptr || hit.row->state != State::syn_sent || hit.row->local.port != 0) return;
+  if (hit.record.new_state != State::syn_sent) return;
+  Event known = event(EventKind::tcp_state, hit.record, current(hit));
+  known.previous = State::syn_sent;
+  add_owner(known.socket, known.process, hit.record.task.fd);
+  emit(std::move(known));
+}
+
 // The owners of the listener that has received a connection; nobody when a group of listeners shares them
 // out.
 void Tracker::adopt(Socket& child) const {
@@ -74,7 +84,10 @@ void Tracker::on_established(const Hit& hit) {
   } else if (hit.row == nullptr) {
     socket.since_is_bound = true;  // its connect() was not seen
   }
-  if (!outbound) adopt(socket);
+  if (!outbound) {
+    settle_candidates_on(socket);
+    adopt(socket);
+  }
   if (is_released(hit.key)) mark_exited(socket);
 
   if (!late) timewait_.erase(hit.key);  // a connection request that a dump has shown
@@ -92,13 +105,14 @@ void Tracker::make_way(const Socket& connected, uint64_t now_ns) {
   if (row != nullptr && same_tuple(*row, connected)) end_mini(*holder, now_ns);
 }
 
-// A FIN_WAIT2 mini-socket becomes TIME_WAIT without telling; when the other end is on this host, its last
-// transition tells.
-void Tracker::other_end_closed(const Socket& closed, uint64_t now_ns) {
+// A FIN_WAIT2 mini-socket becomes TIME_WAIT without telling, or ends when it is sent a reset, or data that it
+// answers by one. When the other end is on this host, its own end tells which.
+void Tracker::other_end_closed(const Socket& closed, bool in_order, uint64_t now_ns) {
   const std::optional<SocketKey> other = timewait_.with_tuple(reverse_tuple_hash(closed));
-  if (!other) return;
+  if (!other || *other == closed.key) return;
   const Socket* row = table_.find(*other);
   if (row == nullptr || row->state != State::fin_wait_2) return;
+  if (!in_order) return end_mini(*other, now_ns);
   Event waiting;
   waiting.kind = EventKind::tcp_state;
   waiting.time_ns = now_ns;
@@ -164,9 +178,10 @@ void Tracker::on_close(const Hit& hit) {
     closed.gone = !stays_bound;
   }
   const bool acknowledged = record.old_state == State::last_ack && record.error == 0;
-  const Socket ended = acknowledged ? closed.socket : Socket();
+  const bool had_peer = timewait_.size() > 0 && (acknowledged || record.old_state == State::close_wait);
+  const Socket ended = had_peer ? closed.socket : Socket();
   end(std::move(closed));
-  if (acknowledged) other_end_closed(ended, record.time_ns);
+  if (had_peer) other_end_closed(ended, acknowledged, record.time_ns);
 }
 
 void Tracker::on_accept(const Hit& hit) {

@@ -24,6 +24,8 @@ bool starts_again(const Record& record) {
     case RecordKind::bind_ok:
     case RecordKind::bind_attempt:
     case RecordKind::listen:
+    case RecordKind::connect:
+    case RecordKind::send:
       return true;
     default:
       return false;
@@ -65,7 +67,8 @@ void Tracker::apply(const Record& record) {
     case RecordKind::error:
       // tcp_reset() reports after the transition to CLOSE: then it is in that record, and there may be no row
       // any more.
-      if (hit.row != nullptr && is_connection_oriented(*hit.row)) loose_[key].error = record.error;
+      if (hit.row != nullptr && is_connection_oriented(*hit.row) && hit.row->state != State::close)
+        loose_[key].error = record.error;
       return;
     case RecordKind::create:
       return on_create(hit);
@@ -87,7 +90,8 @@ void Tracker::apply(const Record& record) {
   }
 }
 
-void Tracker::tick(uint64_t now_ns) {
+// Announcements and attempts whose result has not come in time.
+void Tracker::settle_overdue(uint64_t now_ns) {
   constexpr uint64_t kListenSettles_ns = 1'000'000;
   constexpr uint64_t kBindSettles_ns = 20'000'000;
 
@@ -100,7 +104,10 @@ void Tracker::tick(uint64_t now_ns) {
   for (const auto& [key, attempt] : binds_)
     if (attempt.time_ns + kBindSettles_ns <= now_ns) settled.push_back(key);
   for (const SocketKey& key : settled) settle_bind(key);
+}
 
+void Tracker::tick(uint64_t now_ns) {
+  settle_overdue(now_ns);
   while (const std::optional<SocketKey> key = timewait_.due(now_ns)) end_mini(*key, now_ns);
 
   if (now_ns > kTombstone_ns)

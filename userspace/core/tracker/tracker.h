@@ -53,52 +53,7 @@ struct TrackerOptions {
 // has been applied to the table when the sink gets it, and nothing else changes the table. No clock, no
 // system calls.
 //
-// "bound": a row in CLOSE. "mini": only a timewait mini-socket is left. "ended": was a row a moment ago.
-// "-": no row. "bound | -": bound if bind() chose the port and a descriptor is open, else no row.
-//
-// clang-format off
-//   record                         row         event                  the row afterwards
-//   ------------------------------ ----------- ---------------------- --------------------------------------
-//   BIND 0, BIND_OK                any         bind.ok, udp.open      bound (datagram: open)
-//   BIND errno                     any         bind.failed            unchanged
-//   BIND_ATTEMPT                   any         (waits)                unchanged; never waited for with port 0
-//     20 ms, RELEASE, next call    any         bind.failed inferred   unchanged
-//   CLOSE -> LISTEN                any         (candidate)            unchanged
-//     LISTEN 0                     any         tcp.listen             listen, backlog in send_q
-//     LISTEN errno                 any         listen.failed          unchanged
-//     LISTEN -> CLOSE within 1 ms  any         listen.failed inferred unchanged, unless a LISTEN tells
-//     1 ms, or another record      any         tcp.listen             listen
-//   LISTEN 0                       listen      tcp.state if news      listen, new backlog or owner
-//   LISTEN -> CLOSE                listen      tcp.closed             bound | -
-//   CLOSE -> SYN_SENT              any         tcp.connect            syn_sent, opened now
-//   SYN_SENT -> ESTABLISHED        any         tcp.established        established, outbound
-//   SYN_SENT -> SYN_RECV           syn_sent    tcp.state              syn_recv, outbound (both connect)
-//   LISTEN -> SYN_RECV             -           (silent)               - (a child, told when established)
-//   SYN_RECV -> ESTABLISHED        -           tcp.established        inbound, with its listener's owners
-//   SYN_RECV -> ESTABLISHED        syn_recv    tcp.established        established, direction as it was
-//   ACCEPT                         any, -      tcp.accept             owned by who accepted; TFO: syn_recv
-//   ACCEPT                         ended       tcp.accept, gone       - (reset before it was accepted)
-//   SYN_SENT -> CLOSE              any         tcp.connect_failed     bound | - (without a port: EADDRNOTAVAIL)
-//   SYN_RECV -> CLOSE              -           (silent)               - (never was a connection)
-//   any other -> CLOSE             any         tcp.closed             mini, or bound | -
-//   any other transition           any         tcp.state              the new state
-//   LAST_ACK -> CLOSE of other end mini        tcp.state              time_wait (both ends on this host)
-//   ERROR                          any         (kept)                 unchanged; the errno of its next end
-//   RELEASE                        bound       socket.closed          -
-//   RELEASE                        half closed socket.owner           owners exited
-//   RELEASE                        other TCP   (kept)                 unchanged; a transition follows
-//   RELEASE, DESTROY               mini, -     (silent)               unchanged
-//   DESTROY                        bound       socket.closed          -
-//   DESTROY                        other TCP   tcp.closed             - (its CLOSE was lost)
-//   CREATE of a raw or ping socket -           socket.seen            open
-//   CONNECT, local port known      -           udp.open, udp.connect  open, established
-//   CONNECT                        open, -     udp.connect            open, established (raw: socket.seen)
-//   SEND                           -           udp.open               open
-//   RELEASE                        open        udp.closed             - (raw, ping: socket.closed)
-//   60 s, addresses connect anew   mini        socket.closed          -
-//   any that starts nothing new    ended       (silent)               -
-//   any older than the last change any         as above               keeps its state; no tcp.state
-// clang-format on
+// What each record does to which row, and the test of each rule: truth_table.md.
 //
 // Owners come from records in task context only. After RELEASE they are the last known ones, marked as
 // exited; those of a mini-socket too.
@@ -174,13 +129,14 @@ class Tracker {
   // tcp.cpp
   void on_state(const Hit& hit);
   void on_connecting(const Hit& hit);
+  void on_port_known(const Hit& hit);
   void on_established(const Hit& hit);
   void on_transition(const Hit& hit);
   void on_close(const Hit& hit);
   void on_accept(const Hit& hit);
   void adopt(Socket& child) const;
   void make_way(const Socket& connected, uint64_t now_ns);
-  void other_end_closed(const Socket& closed, uint64_t now_ns);
+  void other_end_closed(const Socket& closed, bool in_order, uint64_t now_ns);
 
   // listen.cpp
   void on_candidate(const Hit& hit);
@@ -190,6 +146,7 @@ class Tracker {
   void listen_failed(const Hit& hit, int32_t error, bool inferred);
   void settle_candidate(const SocketKey& key);
   void settle_candidate_before(const Hit& hit);
+  void settle_candidates_on(const Socket& child);
 
   // bind.cpp
   void on_bound(const Hit& hit);
@@ -203,6 +160,7 @@ class Tracker {
   // datagram.cpp
   void on_create(const Hit& hit);
   void on_connect(const Hit& hit);
+  void on_disconnect(const Hit& hit);
   void on_send(const Hit& hit);
 
   // ends.cpp
@@ -214,6 +172,7 @@ class Tracker {
   void end_silently_known(const SocketKey& key, EventKind kind, uint64_t now_ns, bool resync);
 
   // tracker.cpp
+  void settle_overdue(uint64_t now_ns);
   [[nodiscard]] bool is_over(const Hit& hit);
   [[nodiscard]] bool is_released(const SocketKey& key) const;
   [[nodiscard]] Socket current(const Hit& hit) const;

@@ -1,0 +1,191 @@
+"""A seeded random workload: at every quiet point the table is what ss and the workload say, and every event is told once.
+
+RANDOM_SEEDS="1-50" and RANDOM_OPERATIONS=2000 make it a long run; RANDOM_KEEP=DIR keeps ledger and log of each seed.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
+import ledger
+import live
+
+WORKLOAD = os.path.join(os.path.dirname(__file__), "../workload/sockets")
+SEEDS = os.environ.get("RANDOM_SEEDS", "1-3")
+OPERATIONS = int(os.environ.get("RANDOM_OPERATIONS", "300"))
+QUIET_EVERY = int(os.environ.get("RANDOM_QUIET_EVERY", "100"))
+KEEP = os.environ.get("RANDOM_KEEP")
+COMPARED = re.compile(r"compared with the kernel: (\d+) missing, (\d+) ghosts, (\d+) wrong")
+
+STATES = {
+    "ESTAB": "established", "LISTEN": "listen", "UNCONN": "closed", "SYN-SENT": "syn_sent", "SYN-RECV": "syn_received",
+    "FIN-WAIT-1": "fin_wait_1", "FIN-WAIT-2": "fin_wait_2", "TIME-WAIT": "time_wait", "CLOSE-WAIT": "close_wait",
+    "LAST-ACK": "last_ack", "CLOSING": "closing",
+}  # fmt: skip
+
+
+def seeds():
+    for part in SEEDS.split(","):
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)
+
+
+class Workload:
+    def __init__(self, seed):
+        self.process = subprocess.Popen(
+            [sys.executable, WORKLOAD, str(seed), str(OPERATIONS), str(QUIET_EVERY)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.lines = []
+
+    def quiet(self):
+        """Reads on to the next quiet point: the sockets as they must be, or nothing when it has ended."""
+        for text in self.process.stdout:
+            line = json.loads(text)
+            self.lines.append(line)
+            if "quiet" in line:
+                return line
+        return None
+
+    def go_on(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def events(self):
+        return [line for line in self.lines if "event" in line]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        if self.process.wait(timeout=live.DEADLINE_S) not in (0, -signal.SIGPIPE):
+            raise AssertionError("the workload failed")
+
+
+def end(text):
+    address, _, port = text.rpartition(":")
+    address = address.strip("[]").split("%")[0].replace("*", "::")
+    return address, 0 if port == "*" else int(port) if port.isdigit() else port
+
+
+def row(transport, state, local, peer):
+    """Where nobody is at the other end ss shows a wildcard."""
+    return transport, state, local, peer if peer[1] != 0 else ("", 0)
+
+
+def ss_rows():
+    """By cookie; ss reads raw sockets from /proc/net/raw, without one."""
+    rows = {}
+    for table in ("-Htuwane", "-HMane"):
+        for line in subprocess.run(["ss", table], capture_output=True, text=True, check=True).stdout.splitlines():
+            fields = line.split()
+            if table == "-HMane":
+                fields.insert(0, "mptcp")
+            cookie = int(next((f for f in fields if f.startswith("sk:")), "sk:0")[3:], 16)
+            rows.setdefault(cookie, []).append(row(fields[0], STATES[fields[1]], end(fields[4]), end(fields[5])))
+    return rows
+
+
+def tracer_rows(records):
+    rows = {}
+    for record in records:
+        network = record["network"]
+        ends = [network.get(name, {"address": ""}) for name in ("local", "peer")]
+        ends = [(e["address"], e.get("port", 0)) for e in ends]
+        cookie = ledger.cookie_of(record) if network["transport"] != "raw" else 0
+        rows.setdefault(cookie, []).append(row(network["transport"], network["connection"]["state"], *ends))
+    return rows
+
+
+class Random(unittest.TestCase):
+    maxDiff = None
+
+    def keyframe(self, tracer):
+        """The table, and what its comparison with the kernel found; the comparison itself repairs the table."""
+        start, seen = len(tracer.lines), len(tracer.messages)
+        tracer.signal(signal.SIGUSR1)
+        tracer.wait(lambda: any(map(COMPARED.search, tracer.messages[seen:])), "the table")
+        tracer.wait(lambda: any('"part":"end"' in line for line in tracer.lines[start:]), "the keyframe")
+        records = [json.loads(line) for line in tracer.lines[start:]]
+        counts = next(filter(None, map(COMPARED.search, tracer.messages[seen:]))).groups()
+        return [r for r in records if r["k"] == "sock"], list(map(int, counts)), [r for r in records if r.get("resync")]
+
+    def check_quiet(self, tracer, point):
+        for _ in range(20):
+            before = ss_rows()
+            rows, counts, repairs = self.keyframe(tracer)
+            after = ss_rows()
+            if before == after:
+                break
+        faults = [f"repaired: {ledger.text(r)}" for r in repairs if not self.is_owner_repair(r, point)]
+        if counts[:2] != [0, 0] or faults:
+            faults.append(f"{counts[0]} missing, {counts[1]} ghosts, {counts[2]} wrong")
+        table = tracer_rows(rows)
+        beyond_ss = {c for c, r in table.items() if r[0][0] in ("udplite", "icmp") or r[0][:2] == ("tcp", "closed")}
+        for cookie in sorted(set(after) | set(table)):
+            if cookie not in beyond_ss and sorted(table.get(cookie, [])) != sorted(after.get(cookie, [])):
+                faults.append(f"{cookie:x}: table {table.get(cookie)}, ss {after.get(cookie)}")
+        faults += self.check_held(rows, point)
+        return faults
+
+    def is_owner_repair(self, record, point):
+        """Nothing tells that a descriptor was inherited, passed or closed while others are left."""
+        touched = {s["cookie"] for s in point["sockets"] if s["touched"]}
+        return record["event"] == "socket.owner" and ledger.cookie_of(record) in touched
+
+    def check_held(self, rows, point):
+        table = {ledger.cookie_of(r): [(0, r["network"]["connection"]["state"])] for r in rows}
+        owners = {ledger.cookie_of(r): [(o["pid"], o.get("fd")) for o in r.get("owners", []) if not o.get("exited")] for r in rows}
+        must_be = {"tcp": ("bound", "listen", "connected", "connecting", "own"), "udp": ("open", "connected")}
+        for sock in point["sockets"]:
+            cookie, holders = sock["cookie"], [tuple(h) for h in sock["holders"]]
+            if cookie not in table:
+                if sock["kind"] in ("raw", "ping") or sock["state"] in must_be[sock["kind"]]:
+                    yield f"{cookie:x} is not in the table: {sock}"
+                continue
+            if table[cookie][0][1] == "time_wait" or sock["kind"] == "ping":
+                continue  # of ping sockets no dump of the kernel tells
+            pids, known = {pid for pid, _ in owners[cookie]}, {o for o in owners[cookie] if o[1] is not None}
+            if pids != {pid for pid, _ in holders} or not known <= set(holders):
+                yield f"{cookie:x} owners {owners[cookie]} instead of {holders}"
+
+    def run_seed(self, seed):
+        live.enter_network_namespace()
+        with Workload(seed) as workload:
+            workload.quiet()
+            with live.Tracer("-t", "-u", "-w", "-a", "--json") as tracer:
+                faults = []
+                workload.go_on()
+                while point := workload.quiet():
+                    faults += [f"quiet point {point['quiet']}: {fault}" for fault in self.check_quiet(tracer, point)]
+                    if point["quiet"] >= OPERATIONS:
+                        break
+                    workload.go_on()
+            if KEEP:
+                for name, lines in (("ledger", map(json.dumps, workload.lines)), ("log", tracer.lines)):
+                    with open(os.path.join(KEEP, f"{seed}.{name}"), "w") as file:
+                        file.writelines(line + "\n" for line in lines)
+            records = [r for r in map(json.loads, tracer.lines) if "event" in r]
+            faults += ledger.compare(workload.events(), records)
+        return faults, len(records)
+
+    def test_every_quiet_point_and_every_event_is_exact(self):
+        for seed in seeds():
+            with self.subTest(seed=seed):
+                start = time.monotonic()
+                faults, told = self.run_seed(seed)
+                print(f"seed {seed}: {OPERATIONS} operations, {told} events, {len(faults)} faults, {time.monotonic() - start:.1f} s", flush=True)
+                if faults:
+                    self.fail("\n".join([f"{len(faults)} faults", *faults[:60]]))
+
+
+if __name__ == "__main__":
+    unittest.main()

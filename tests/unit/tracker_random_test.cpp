@@ -1,0 +1,233 @@
+// What the random workload (tests/live/test_random.py) found, by the records that showed it.
+#include <gtest/gtest.h>
+#include <linux/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "support/record_builder.h"
+
+namespace socktrace {
+namespace {
+
+using test::DumpRow;
+using test::kSecond;
+using test::RecordBuilder;
+using test::Tracked;
+using test::transition;
+
+constexpr char kClient[] = "127.0.0.1:40000";
+constexpr char kServer[] = "127.0.0.1:80";
+constexpr uint16_t kUdpLite = 136;
+
+RecordBuilder client(State from, State to, uint64_t cookie = 1) {
+  return transition(from, to, cookie).local(kClient).peer(kServer);
+}
+
+RecordBuilder child(State from, State to, uint64_t cookie = 2) {
+  return transition(from, to, cookie).local(kServer).peer(kClient);
+}
+
+RecordBuilder connected_datagram(const char* local) {
+  return RecordBuilder(RecordKind::connect, 1)
+      .udp()
+      .local(local)
+      .peer("127.0.0.1:53")
+      .by(7, 4)
+      .result()
+      .state(State::established);
+}
+
+// connect(AF_UNSPEC), and what it left.
+RecordBuilder disconnected(const char* local) {
+  return RecordBuilder(RecordKind::connect, 1).udp().local(local).by(7, 4).result().state(State::close);
+}
+
+RecordBuilder release(uint64_t cookie) {
+  return RecordBuilder(RecordKind::release, cookie).by(7);
+}
+
+TEST(Tracker, DisconnectOfADatagramSocketWithoutAPortOfItsOwnClosesItUntilItOpensAgain) {
+  Tracked tracked;
+  tracked << connected_datagram("127.0.0.1:50000");
+  tracked.told();
+  tracked << disconnected("0.0.0.0:*").at(2 * kSecond);
+  EXPECT_EQ(tracked.told(),
+            "udp.closed #1 127.0.0.1:50000>127.0.0.1:53 closed<established by 7 owners 7/4 gone\n");
+  tracked << RecordBuilder(RecordKind::send, 1).udp().local("0.0.0.0:50001").by(7).at(3 * kSecond);
+  EXPECT_EQ(tracked.told(), "udp.open #1 0.0.0.0:50001>0.0.0.0:* closed by 7 owners 7/-1\n");
+  tracked << release(1).udp().at(4 * kSecond);
+  EXPECT_EQ(tracked.count(EventKind::udp_closed), 2u);
+}
+
+TEST(Tracker, DisconnectOfABoundDatagramSocketLeavesItOpen) {
+  Tracked tracked;
+  tracked << connected_datagram("127.0.0.1:50000");
+  tracked.told();
+  tracked << disconnected("0.0.0.0:50000").at(2 * kSecond);
+  EXPECT_EQ(tracked.told(), "udp.connect #1 0.0.0.0:50000>0.0.0.0:* closed<established by 7 owners 7/4\n");
+}
+
+TEST(Tracker, DisconnectOfAnUnknownDatagramSocketIsSilent) {
+  Tracked tracked;
+  tracked << disconnected("0.0.0.0:*");
+  EXPECT_EQ(tracked.told(), "");
+}
+
+TEST(Tracker, UdpLiteConnectsAsUdpDoes) {
+  Tracked tracked;
+  tracked << connected_datagram("127.0.0.1:50000").protocol(kUdpLite, SOCK_DGRAM);
+  EXPECT_EQ(tracked.count(EventKind::udp_open), 1u);
+  EXPECT_EQ(tracked.count(EventKind::udp_connect), 1u);
+}
+
+TEST(Tracker, RawSocketConnectsToAnAddressWithoutAPort) {
+  Tracked tracked;
+  tracked << RecordBuilder(RecordKind::create, 1).protocol(89, SOCK_RAW).by(7);
+  tracked.told();
+  tracked << RecordBuilder(RecordKind::connect, 1)
+                 .protocol(89, SOCK_RAW)
+                 .local("127.0.0.1:89")
+                 .peer("127.0.0.1:*")
+                 .by(7, 4)
+                 .result()
+                 .state(State::established);
+  EXPECT_EQ(tracked.told(), "socket.seen #1 127.0.0.1:89>127.0.0.1:* established<closed by 7 owners 7/4\n");
+}
+
+TEST(Tracker, ConnectThatDoesNotWaitTellsItsPort) {
+  Tracked tracked;
+  tracked << transition(State::close, State::syn_sent, 1).local("127.0.0.1:*").peer(kServer).by(7);
+  tracked.told();
+  const RecordBuilder under_way = RecordBuilder(RecordKind::connect, 1)
+                                      .local(kClient)
+                                      .peer(kServer)
+                                      .by(7, 4)
+                                      .result(EINPROGRESS)
+                                      .state(State::syn_sent)
+                                      .at(2 * kSecond);
+  tracked << under_way << under_way;
+  EXPECT_EQ(tracked.told(), "tcp.state #1 127.0.0.1:40000>127.0.0.1:80 syn_sent<syn_sent by 7 owners 7/4\n");
+}
+
+TEST(Tracker, ConnectThatIsAnsweredBeforeItReturnsTellsNothingMore) {
+  Tracked tracked;
+  tracked << transition(State::close, State::syn_sent, 1).local("127.0.0.1:*").peer(kServer).by(7)
+          << client(State::syn_sent, State::established);
+  tracked.told();
+  tracked << RecordBuilder(RecordKind::connect, 1)
+                 .local(kClient)
+                 .peer(kServer)
+                 .by(7, 4)
+                 .result(EINPROGRESS)
+                 .state(State::established);
+  EXPECT_EQ(tracked.told(), "");
+}
+
+TEST(Tracker, ErrorReportedAfterAConnectionHasEndedIsNotThatOfTheBoundSocket) {
+  Tracked tracked;
+  tracked << transition(State::close, State::syn_sent, 1).local(kClient).peer(kServer).by(7).locked()
+          << client(State::syn_sent, State::close).error(ECONNREFUSED).locked()
+          << RecordBuilder(RecordKind::error, 1).local(kClient).error(ECONNREFUSED);
+  tracked.told();
+  tracked << release(1).at(2 * kSecond);
+  EXPECT_EQ(tracked.told(),
+            "socket.closed #1 127.0.0.1:40000>0.0.0.0:* closed<closed by 7 owners 7/-1! gone\n");
+}
+
+TEST(Tracker, BindWithoutAPortIsToldAndMakesNoRow) {
+  Tracked tracked;
+  tracked << RecordBuilder(RecordKind::bind, 1).local("127.0.0.1:*").by(7, 4).result();
+  EXPECT_EQ(tracked.told(), "bind.ok #1 127.0.0.1:*>0.0.0.0:* closed by 7 owners 7/4 gone\n");
+  tracked << release(1).at(2 * kSecond);
+  EXPECT_EQ(tracked.told(), "");
+}
+
+// A FIN_WAIT2 mini-socket of the client, and its other end in CLOSE_WAIT.
+Tracked& orphaned(Tracked& tracked) {
+  tracked << transition(State::close, State::syn_sent, 1).local("0.0.0.0:*").peer(kServer).by(7)
+          << client(State::syn_sent, State::established) << child(State::syn_recv, State::established)
+          << client(State::fin_wait_2, State::close).mini(State::fin_wait_2).at(2 * kSecond)
+          << child(State::established, State::close_wait).at(2 * kSecond);
+  tracked.told();
+  return tracked;
+}
+
+TEST(Tracker, FinWait2MiniSocketEndsWhenItsOtherEndIsReset) {
+  Tracked tracked;
+  orphaned(tracked) << child(State::close_wait, State::close).error(EPIPE).at(3 * kSecond);
+  EXPECT_EQ(tracked.told(),
+            "tcp.closed #2 127.0.0.1:80>127.0.0.1:40000 closed<close_wait errno 32 gone\n"
+            "socket.closed #1 127.0.0.1:40000>127.0.0.1:80 closed<fin_wait_2 owners 7/-1! gone\n");
+  EXPECT_EQ(tracked.table.size(), 0u);
+}
+
+TEST(Tracker, FinWait2MiniSocketEndsWhenItsOtherEndAborts) {
+  Tracked tracked;
+  orphaned(tracked) << child(State::close_wait, State::close).at(3 * kSecond);
+  EXPECT_EQ(tracked.count(EventKind::socket_closed), 1u);
+  EXPECT_EQ(tracked.table.size(), 0u);
+}
+
+TEST(Tracker, ConnectionTellsThatItsListenerListens) {
+  Tracked tracked;
+  tracked << transition(State::close, State::listen, 9).local(kServer).by(5)
+          << child(State::syn_recv, State::established);
+  EXPECT_EQ(tracked.told(),
+            "tcp.listen #9 127.0.0.1:80>0.0.0.0:* listen<closed by 5 owners 5/-1\n"
+            "tcp.established #2 127.0.0.1:80>127.0.0.1:40000 established<syn_received owners 5i\n");
+}
+
+TEST(Tracker, BindOfASocketThatHasLeftItsPeerShowsNone) {
+  Tracked tracked;
+  tracked << RecordBuilder(RecordKind::bind, 1).udp().local("[::1]:33758").peer("[::1]:*").by(7, 4).result();
+  EXPECT_EQ(tracked.told(), "udp.open #1 [::1]:33758>[::]:* closed by 7 owners 7/4\n");
+}
+
+TEST(Reconcile, MptcpListenerKeepsItsAddressesWhenAChildIsAnnouncedWithThem) {
+  constexpr uint16_t kMptcp = 262;
+  const auto msk = [](RecordBuilder record, uint64_t sk) {
+    return record.local(kServer).protocol(kMptcp, SOCK_STREAM).sk(0xffff888000000000 + sk);
+  };
+  Tracked tracked;
+  tracked
+      << msk(RecordBuilder(RecordKind::listen, 1).by(5, 3).result(), 0x1000)
+      << msk(transition(State::listen, State::established, 1), 0x2000)
+      << msk(RecordBuilder(RecordKind::accept, 1).peer(kClient).by(5, 8).result().state(State::established),
+             0x2000);
+  const DumpRow listener = DumpRow(1, State::listen, kServer).protocol(kMptcp, SOCK_STREAM).owner(5, 3);
+  const DumpRow accepted =
+      DumpRow(1, State::established, kServer, kClient).protocol(kMptcp, SOCK_STREAM).owner(5, 8);
+  EXPECT_EQ(tracked.dump(2 * kSecond, {listener, accepted}, true).missing, 0u);
+  EXPECT_EQ(tracked.table.size(), 2u);
+}
+
+TEST(Reconcile, ListenThatHasHadItsTimeIsListedAsListening) {
+  Tracked tracked;
+  tracked << transition(State::close, State::listen, 9).local(kServer).by(5);
+  tracked.dump(2 * kSecond, {DumpRow(9, State::listen, kServer).owner(5, 3)}, true);
+  EXPECT_EQ(tracked.count(EventKind::tcp_listen), 1u);
+  EXPECT_EQ(tracked.table.size(), 1u);
+}
+
+TEST(Reconcile, PingSocketsAreInNoDumpAndStay) {
+  Tracked tracked;
+  tracked << RecordBuilder(RecordKind::create, 1).protocol(IPPROTO_ICMP, SOCK_DGRAM).by(7);
+  for (uint64_t second = 2; second < 6; ++second)
+    EXPECT_EQ(tracked.dump(second * kSecond, {}, true).ghosts, 0u);
+  EXPECT_EQ(tracked.table.size(), 1u);
+}
+
+TEST(Reconcile, LastPeerOfABoundSocketIsNoDifference) {
+  Tracked tracked;
+  tracked << transition(State::close, State::syn_sent, 1).local(kClient).peer(kServer).by(7, 4).locked()
+          << client(State::syn_sent, State::close).error(ECONNREFUSED).locked();
+  tracked.told();
+  tracked.dump(2 * kSecond, {DumpRow(1, State::bound_inactive, kClient, "127.0.0.1:*").owner(7, 4).inode(9)},
+               true);
+  tracked.dump(3 * kSecond, {DumpRow(1, State::bound_inactive, kClient, kServer).owner(7, 4).inode(9)}, true);
+  EXPECT_EQ(tracked.count(EventKind::tcp_state), 0u);
+}
+
+}  // namespace
+}  // namespace socktrace
