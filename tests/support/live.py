@@ -35,8 +35,8 @@ def enter_network_namespace():
 class Tracer:
     """A running socktrace. `lines` and `messages` hold what it has printed so far."""
 
-    def __init__(self, *arguments, environment=None, wait_ready=True):
-        self.arguments = [SOCKTRACE, *arguments]
+    def __init__(self, *arguments, environment=None, wait_ready=True, command=(SOCKTRACE,)):
+        self.arguments = [*command, *arguments]
         self.process = subprocess.Popen(
             self.arguments,
             stdin=subprocess.DEVNULL,

@@ -14,6 +14,7 @@
 #include "cli/table_text.h"
 #include "diagnose/explain.h"
 #include "enrich/lineage.h"
+#include "sink/rotation.h"
 #include "source/owners.h"
 #include "source/self_test.h"
 #include "sys/clock.h"
@@ -21,6 +22,7 @@
 #include "sys/mounts.h"
 #include "sys/netns.h"
 #include "sys/notify.h"
+#include "sys/sandbox.h"
 #include "sys/signals.h"
 #include "sys/terminal.h"
 
@@ -143,6 +145,17 @@ Result<void> Session::prove_events_flow() {
   return {};
 }
 
+// Everything is attached: what is left to do needs little, and takes names and bytes from strangers.
+Result<void> Session::give_up_privileges() {
+  const probe::Tracer& tracer = live_.tracer();
+  sys::SandboxNeeds needs;
+  needs.other_namespaces = true;
+  needs.scan_descriptors = !tracer.has_iterator();
+  needs.can_iterate = [&tracer] { return !tracer.has_iterator() || tracer.can_iterate(); };
+  if (!options_.log.empty()) needs.log_directory = sink::directory_of(options_.log);
+  return sys::enter_sandbox(needs);
+}
+
 Result<void> Session::begin() {
   if (!options_.once)
     if (Result<void> proven = prove_events_flow(); !proven) return proven;
@@ -154,6 +167,7 @@ Result<void> Session::begin() {
 
   Result<ReconcileCounts> counts = comparison_.run(false);
   if (!counts) return std::move(counts.error());
+  if (Result<void> given_up = give_up_privileges(); !given_up) return given_up;
   if (Result<void> opened = open_logs(); !opened) return opened;  // each begins with the table
   if (prints_lines() && !options_.no_table) print_table();
   started_ = true;
