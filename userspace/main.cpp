@@ -1,11 +1,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <string>
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/message.h"
 
 namespace {
 
@@ -23,6 +23,6 @@ int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
   const socktrace::Result<int> status = socktrace::cli::run(words);
   if (status) return *status;
-  std::fprintf(stderr, "socktrace: %s\n", status.error().message.c_str());
+  socktrace::cli::print_message("", status.error().message);
   return socktrace::cli::exit_code(status.error().kind);
 }

@@ -10,6 +10,7 @@
 
 #include "cli/exit_code.h"
 #include "cli/log_header.h"
+#include "cli/message.h"
 #include "cli/ss_names.h"
 #include "cli/table_text.h"
 #include "diagnose/explain.h"
@@ -222,7 +223,7 @@ void Session::on_event(Event&& event) {
 }
 
 void Session::say(std::string_view message) const {
-  std::fprintf(stderr, "socktrace: %.*s\n", static_cast<int>(message.size()), message.data());
+  print_message("", message);
 }
 
 void Session::say_ready() const {

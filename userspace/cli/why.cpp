@@ -10,10 +10,12 @@
 #include "cli/exit_code.h"
 #include "cli/help.h"
 #include "cli/host_sockets.h"
+#include "cli/message.h"
 #include "cli/output.h"
 #include "cli/past.h"
 #include "cli/why_options.h"
 #include "cli/why_text.h"
+#include "core/escape.h"
 #include "core/event_text.h"
 #include "core/log/encode.h"
 #include "diagnose/port_answer.h"
@@ -29,7 +31,7 @@ namespace {
 using diagnose::PortAnswer;
 
 void say(std::string_view message) {
-  std::fprintf(stderr, "socktrace: why: %.*s\n", static_cast<int>(message.size()), message.data());
+  print_message("why", message);
 }
 
 // What the question is put to: this host now, or a recorded moment.
@@ -113,7 +115,7 @@ void append_other_namespaces(std::string& out, const diagnose::Where& where, Hos
     if (!sockets) return {};
     for (const Socket& socket : *sockets) {
       out += fmt::format("    note     no conflict, but in network namespace {}: ",
-                         netns.name.empty() ? std::to_string(netns.inode) : netns.name);
+                         netns.name.empty() ? std::to_string(netns.inode) : escape(netns.name));
       sink::append_holder(out, socket, view.now_ns, view.clock, view.style);
       out += '\n';
     }
