@@ -64,10 +64,19 @@ Record make_record(Input& input, uint64_t now_ns) {
   record.has_stats = flags & 16;
   record.error = (flags & 32) != 0 ? 98 : 0;
   record.socket.options.port_locked = flags & 64;
-  if (record.has_task) record.task = {.pid = 1u + (flags >> 7), .tid = 1, .uid = 0, .fd = 3};
+  if (record.has_task) {
+    record.task.pid = record.task.tid = 1u + (flags >> 7);
+    record.task.fd = 3;
+  }
   const uint64_t late_ns = uint64_t{input.next()} * 10'000;
   record.time_ns = now_ns > late_ns ? now_ns - late_ns : 0;
   return record;
+}
+
+ProcessRef make_process(const Task& task) {
+  auto process = std::make_shared<Process>();
+  process->pid = task.pid;
+  return process;
 }
 
 void dump(Input& input, Tracker& tracker, uint64_t now_ns, bool resync) {
@@ -90,15 +99,13 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Table table;
   Input input(data, size);
   std::unordered_set<SocketKey, SocketKeyHash> seen;
-  Tracker tracker(
-      table, [](const Task& task) { return std::make_shared<const Process>(Process{.pid = task.pid}); },
-      [&](Event&& event) {
-        if (event.kind == EventKind::snapshot_done) return;
-        const Socket* row = table.find(event.socket.key);
-        fuzz::require(!event.gone || row == nullptr, "what is gone is not in the table");
-        fuzz::require(row == nullptr || row->key == event.socket.key, "a row is found by its own key");
-        seen.insert(event.socket.key);
-      });
+  Tracker tracker(table, make_process, [&](Event&& event) {
+    if (event.kind == EventKind::snapshot_done) return;
+    const Socket* row = table.find(event.socket.key);
+    fuzz::require(!event.gone || row == nullptr, "what is gone is not in the table");
+    fuzz::require(row == nullptr || row->key == event.socket.key, "a row is found by its own key");
+    seen.insert(event.socket.key);
+  });
   uint64_t now_ns = 1'000'000'000;
   while (!input.empty()) {
     const uint8_t what = input.next();
