@@ -143,6 +143,7 @@ class Recorder(Directory):
         self.assertEqual(calls & forbidden, set())
 
 
+@unittest.skipUnless(shutil.which("setpriv"), "no setpriv here")
 class Nobody(Directory):
     """A user who is not root, with a few ambient capabilities, and readers with none."""
 
