@@ -1,13 +1,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <new>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/message.h"
 
 namespace {
 
@@ -35,6 +35,6 @@ int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
   const socktrace::Result<int> status = socktrace::cli::run(words);
   if (status) return *status;
-  std::fprintf(stderr, "socktrace: %s\n", status.error().message.c_str());
+  socktrace::cli::print_message("", status.error().message);
   return socktrace::cli::exit_code(status.error().kind);
 }

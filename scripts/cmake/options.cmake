@@ -8,7 +8,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   # False alarms about std::string and std::vector: GCC bugs 105329 and 107852, mended in 13.
   target_compile_options(socktrace_options INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds)
 endif()
-if(SOCKTRACE_SANITIZE)
+if(SOCKTRACE_FUZZ)
+  target_compile_options(socktrace_options INTERFACE
+    -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -g)
+  target_link_options(socktrace_options INTERFACE -fsanitize=address,undefined)
+elseif(SOCKTRACE_SANITIZE)
   # The instrumentation itself makes GCC see uninitialized values where there are none.
   target_compile_options(socktrace_options INTERFACE
     -fsanitize=address,undefined -fno-sanitize-recover=undefined -g -Wno-maybe-uninitialized)

@@ -47,8 +47,8 @@ class Tracer:
     """A running socktrace. `lines` and `messages` hold what it has printed so far. `everywhere`: it traces every
     network namespace of the host, not only this one."""
 
-    def __init__(self, *arguments, environment=None, wait_ready=True, everywhere=False, prefix=()):
-        self.arguments = [*prefix, SOCKTRACE, *(arguments if everywhere else in_own_namespace(arguments))]
+    def __init__(self, *arguments, environment=None, wait_ready=True, everywhere=False, prefix=(), program=SOCKTRACE):
+        self.arguments = [*prefix, program, *(arguments if everywhere else in_own_namespace(arguments))]
         self.process = subprocess.Popen(
             self.arguments,
             stdin=subprocess.DEVNULL,

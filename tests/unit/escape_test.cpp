@@ -81,6 +81,19 @@ TEST(Escape, RandomBytesComeBackAndAreSafeToPrint) {
   }
 }
 
+TEST(Escape, InQuotesNothingEndsThem) {
+  std::string out;
+  append_escaped_in_quotes(out, "a\",pid=1,fd=3),(\"b\n");
+  EXPECT_EQ(out, "a\\x22,pid=1,fd=3),(\\x22b\\x0a");
+  EXPECT_EQ(unescape(out), "a\",pid=1,fd=3),(\"b\n");
+}
+
+TEST(Escape, MessagesAreOneSafeLineAndKeepWhatIsEscaped) {
+  EXPECT_EQ(printable("open \"/x\x1b]0;t\x07\n/y\": \\xff é \u202e"),
+            "open \"/x\\x1b]0;t\\x07\\x0a/y\": \\xff é \\xe2\\x80\\xae");
+  EXPECT_TRUE(is_safe(printable(all_bytes())));
+}
+
 TEST(Escape, UnescapeRefusesWhatEscapeNeverWrites) {
   EXPECT_EQ(unescape("\\"), std::nullopt);
   EXPECT_EQ(unescape("a\\x1"), std::nullopt);

@@ -240,6 +240,23 @@ TEST(FilterList, HostileNestingIsAnErrorAndNotACrash) {
   EXPECT_NE(error(negations + "sport 22").find("1000 deep"), std::string::npos);
 }
 
+TEST(FilterList, AMegabyteOfConditionsIsRefusedAndThousandsAreNot) {
+  std::string megabyte;
+  while (megabyte.size() < (1 << 20)) megabyte += "sport 1 or ";
+  EXPECT_NE(error(megabyte + "sport 2").find("more than 10000 conditions"), std::string::npos);
+
+  std::string thousands;
+  for (int i = 1; i < 10'000; ++i) thousands += "sport 1 or ";
+  const Filter filter = parsed(thousands + "sport 2");
+  Socket socket;
+  socket.family = Family::inet;
+  socket.local.port = 2;
+  EXPECT_TRUE(filter.matches(socket, {}));
+  socket.local.port = 3;
+  EXPECT_FALSE(filter.matches(socket, {}));
+  (void)filter.bytecode({});
+}
+
 TEST(FilterStates, StateWordsAddUpAndExcludeTakesAway) {
   EXPECT_EQ(parsed("state established").states(), mask(State::established));
   EXPECT_EQ(parsed("state established state listening").states(),

@@ -356,6 +356,20 @@ TEST(SsInformation, KeysAreWrittenInTheirRow) {
   EXPECT_EQ(out, " md5keys:10.0.0.0/24=a\\040\\001\\054b");
 }
 
+// Kernel modules choose these, and files for --diag-file come from anywhere.
+TEST(SsInformation, NamesAreEscaped) {
+  const Bytes upper =
+      MessageBuilder().attribute(INET_ULP_INFO_NAME, bytes_of(std::string_view("t\x9b\n\0", 4))).bytes();
+  const Bytes message = MessageBuilder(connection())
+                            .attribute(INET_DIAG_INFO, bytes_of(tcp_info{}))
+                            .attribute(INET_DIAG_CONG, bytes_of(std::string_view("c\x1b[2J\0", 6)))
+                            .attribute(INET_DIAG_ULP_INFO, upper)
+                            .bytes();
+  std::string out;
+  append_information(out, *diag::parse_row(Table::tcp, message), {});
+  EXPECT_EQ(out, " c\\x1b[2J tcp-ulp-t\\x9b\\x0a");
+}
+
 TEST(SsInformation, MptcpSubflow) {
   const Bytes subflow = MessageBuilder()
                             .attribute(MPTCP_SUBFLOW_ATTR_FLAGS, uint32_t{1 | 64 | 128})

@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <tuple>
 
 #include "cli/exit_code.h"
 #include "cli/exposed_options.h"
 #include "cli/help.h"
 #include "cli/host_sockets.h"
+#include "cli/message.h"
 #include "cli/output.h"
 #include "cli/past.h"
 #include "core/escape.h"
@@ -27,7 +27,7 @@ namespace socktrace::cli {
 namespace {
 
 void say(std::string_view message) {
-  std::fprintf(stderr, "socktrace: exposed: %.*s\n", static_cast<int>(message.size()), message.data());
+  print_message("exposed", message);
 }
 
 struct Listener {
@@ -133,7 +133,7 @@ Cells cells_of(const Listener& row, const Listeners& all, bool utc) {
                          row.is_finding()                       ? " !"
                          : row.allowed && is_exposed(row.reach) ? " ok"
                                                                 : "");
-  cells[1] = row.netns;
+  cells[1] = escape(row.netns);
   append_where(cells[2], row.socket);
   const Owner* owner = row.socket.owners.empty() ? nullptr : &row.socket.owners.front();
   if (owner == nullptr) {

@@ -13,6 +13,7 @@
 #include "cli/help.h"
 #include "cli/log_diff.h"
 #include "cli/log_options.h"
+#include "cli/message.h"
 #include "cli/output.h"
 #include "cli/past.h"
 #include "cli/selection.h"
@@ -169,7 +170,7 @@ class LogPrinter {
 };
 
 void say(std::string_view message) {
-  std::fprintf(stderr, "socktrace: log: %.*s\n", static_cast<int>(message.size()), message.data());
+  print_message("log", message);
 }
 
 Result<int> print_log(const LogCommand& command, const Selection& selection, bool color) {

@@ -11,9 +11,11 @@
 #include "cli/exit_code.h"
 #include "cli/explanation.h"
 #include "cli/log_header.h"
+#include "cli/message.h"
 #include "cli/ss_names.h"
 #include "cli/table_text.h"
 #include "enrich/netns_name.h"
+#include "sink/rotation.h"
 #include "source/namespaces.h"
 #include "source/owners.h"
 #include "source/self_test.h"
@@ -23,6 +25,7 @@
 #include "sys/netns.h"
 #include "sys/notify.h"
 #include "sys/privileges.h"
+#include "sys/sandbox.h"
 #include "sys/signals.h"
 #include "sys/terminal.h"
 
@@ -183,6 +186,17 @@ void Session::follow_udp_ends() {
   if (Result<source::UdpEnds> ends = source::UdpEnds::follow(*netns)) udp_ends_ = std::move(*ends);
 }
 
+// Everything is attached: what is left to do needs little, and takes names and bytes from strangers.
+Result<void> Session::give_up_privileges() {
+  const probe::Tracer& tracer = live_.tracer();
+  sys::SandboxNeeds needs;
+  needs.other_namespaces = true;
+  needs.scan_descriptors = !tracer.has_iterator();
+  needs.can_iterate = [&tracer] { return !tracer.has_iterator() || tracer.can_iterate(); };
+  if (!options_.log.empty()) needs.log_directory = sink::directory_of(options_.log);
+  return sys::enter_sandbox(needs);
+}
+
 Result<void> Session::begin() {
   follow_udp_ends();
   if (!options_.once)
@@ -195,6 +209,7 @@ Result<void> Session::begin() {
 
   Result<ReconcileCounts> counts = comparison_.run(false);
   if (!counts) return std::move(counts.error());
+  if (Result<void> given_up = give_up_privileges(); !given_up) return given_up;
   if (Result<void> opened = open_logs(); !opened) return opened;  // each begins with the table
   if (prints_lines() && !options_.no_table) print_table();
   started_ = true;
@@ -221,7 +236,7 @@ void Session::on_event(Event&& event) {
 }
 
 void Session::say(std::string_view message) const {
-  std::fprintf(stderr, "socktrace: %.*s\n", static_cast<int>(message.size()), message.data());
+  print_message("", message);
 }
 
 void Session::say_ready() const {

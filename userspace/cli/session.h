@@ -40,6 +40,7 @@ class Session {
   Session(const TraceOptions& options, Selection selection, sys::Signals signals, source::Live live,
           sys::Procfs procfs, source::KnownNamespaces namespaces);
 
+  Result<void> give_up_privileges();
   Result<void> open_logs();
   Result<void> begin();
   // A few sockets of our own must be reported before anything is said to be traced.

@@ -14,6 +14,7 @@
 #include "cli/exit_code.h"
 #include "cli/filter_names.h"
 #include "cli/help.h"
+#include "cli/message.h"
 #include "cli/output.h"
 #include "cli/past.h"
 #include "cli/ss.h"
@@ -187,9 +188,7 @@ Result<int> run_here(ss::Options& options) {
     failure = std::move(flushed.error());
     return false;
   };
-  edges.message = [](std::string_view text) {
-    std::fprintf(stderr, "socktrace: ss: %.*s\n", static_cast<int>(text.size()), text.data());
-  };
+  edges.message = [](std::string_view text) { print_message("ss", text); };
   edges.width = terminal_width();
   edges.sees_every_process = geteuid() == 0;
   bool damaged = false;

@@ -10,6 +10,7 @@
 #include "cli/exit_code.h"
 #include "cli/help.h"
 #include "cli/host_sockets.h"
+#include "cli/message.h"
 #include "cli/output.h"
 #include "cli/past.h"
 #include "cli/why_options.h"
@@ -31,7 +32,7 @@ namespace {
 using diagnose::PortAnswer;
 
 void say(std::string_view message) {
-  std::fprintf(stderr, "socktrace: why: %.*s\n", static_cast<int>(message.size()), message.data());
+  print_message("why", message);
 }
 
 // What the question is put to: this host now, or a recorded moment.

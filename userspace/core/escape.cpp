@@ -28,7 +28,7 @@ void append_bytes(std::string& out, std::string_view bytes, std::string_view int
 
 // `introducer` is what stands for \x in the output, `quote` for a double quote.
 void append_with(std::string& out, std::string_view bytes, std::string_view introducer,
-                 std::string_view quote) {
+                 std::string_view quote, bool backslash_stands = false) {
   size_t i = 0;
   while (i < bytes.size()) {
     size_t end = i;
@@ -43,7 +43,8 @@ void append_with(std::string& out, std::string_view bytes, std::string_view intr
     }
     const CodePoint c = first_code_point(bytes.substr(i));
     const size_t length = c.length ? c.length : 1;
-    if (c.length == 0 || c.value == '\\' || is_unprintable(c.value))
+    const bool begins_escape = c.value == '\\' && !backslash_stands;
+    if (c.length == 0 || begins_escape || is_unprintable(c.value))
       append_bytes(out, bytes.substr(i, length), introducer);
     else
       out.append(bytes, i, length);
@@ -62,6 +63,16 @@ int hex_digit(char c) {
 
 void append_escaped(std::string& out, std::string_view bytes) {
   append_with(out, bytes, "\\x", "\"");
+}
+
+void append_escaped_in_quotes(std::string& out, std::string_view bytes) {
+  append_with(out, bytes, "\\x", "\\x22");
+}
+
+std::string printable(std::string_view message) {
+  std::string out;
+  append_with(out, message, "\\x", "\"", true);
+  return out;
 }
 
 std::string escape(std::string_view bytes) {

@@ -22,6 +22,13 @@ namespace socktrace {
 void append_escaped(std::string& out, std::string_view bytes);
 std::string escape(std::string_view bytes);
 
+// Between double quotes: one among the bytes is \x22, so that it cannot end them.
+void append_escaped_in_quotes(std::string& out, std::string_view bytes);
+
+// A message of ours with parts of others in it, some of which may be escaped already: a backslash stands for itself, and
+// what was escaped stays so. Not for what is read again.
+std::string printable(std::string_view message);
+
 // The bytes that were escaped; nullopt when a backslash is not followed by x and two hexadecimal digits.
 std::optional<std::string> unescape(std::string_view text);
 

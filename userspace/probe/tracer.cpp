@@ -218,6 +218,14 @@ void Tracer::stop() {
   impl_->links.clear();
 }
 
+bool Tracer::has_iterator() const {
+  return impl_->iterator != nullptr;
+}
+
+bool Tracer::can_iterate() const {
+  return has_iterator() && sys::UniqueFd(bpf_iter_create(bpf_link__fd(impl_->iterator.get())));
+}
+
 Result<void> Tracer::for_each_open_socket(const std::function<void(const st_open_socket&)>& on_socket) {
   if (!impl_->iterator)
     return Error{"list open sockets: " + impl_->hooks.back().error, ErrorKind::unavailable};

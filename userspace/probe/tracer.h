@@ -82,6 +82,10 @@ class Tracer {
   // stays to be drained.
   void stop();
 
+  // Whether there is an iterator over open sockets, and whether it could be started with the capabilities that this
+  // thread has now.
+  [[nodiscard]] bool has_iterator() const;
+  [[nodiscard]] bool can_iterate() const;
   // One pass over the descriptors of all processes, in all network namespaces of this pid namespace.
   Result<void> for_each_open_socket(const std::function<void(const st_open_socket&)>& on_socket);
 

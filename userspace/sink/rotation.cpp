@@ -22,11 +22,6 @@ constexpr std::string_view kExtension = ".jsonl";
 constexpr std::string_view kCompressed = ".zst";
 constexpr std::string_view kPattern = "-ddddddddTddddddZ-dddddd";  // d: a digit
 
-std::string directory_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
 // "socktrace" of "/var/log/socktrace.jsonl".
 std::string stem_of(const std::string& path) {
   std::string name = path.substr(path.rfind('/') + 1);
@@ -50,6 +45,11 @@ struct CloseDirectory {
 };
 
 }  // namespace
+
+std::string directory_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
 
 std::string rotated_path(const std::string& path, uint64_t began_realtime_ns, uint32_t segment) {
   const std::string time = format_rfc3339(began_realtime_ns);  // 2026-09-20T03:00:00.000000Z

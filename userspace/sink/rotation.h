@@ -21,6 +21,9 @@ struct Rotation {
   uint64_t min_free_bytes = 0;
 };
 
+// "/var/log" of "/var/log/socktrace.jsonl", "." of a bare name.
+std::string directory_of(const std::string& path);
+
 // Where the file at `path` goes: beside it, "socktrace-20260920T030000Z-000012.jsonl" for "socktrace.jsonl".
 // Such names do not match a shipper's pattern for the live file.
 std::string rotated_path(const std::string& path, uint64_t began_realtime_ns, uint32_t segment);

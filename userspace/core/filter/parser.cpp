@@ -9,7 +9,9 @@
 namespace socktrace::filter {
 namespace {
 
-constexpr int kDeepest = 1000;  // parentheses and negations; a limit for hostile input, not for people
+// Limits for hostile input, not for people: every level and every condition of a list is a call on the stack.
+constexpr int kDeepest = 1000;  // parentheses and negations
+constexpr size_t kMostConditions = 10'000;
 
 // One row per predicate.
 struct Word {
@@ -172,6 +174,7 @@ Parser::NodeResult Parser::parse_unary(int depth) {
 }
 
 Parser::NodeResult Parser::parse_predicate() {
+  if (++conditions_ > kMostConditions) return usage("more than 10000 conditions");
   const Lexeme lexeme = take();
   const Word* word = lexeme.token == Token::word ? find_word(lexeme.text) : nullptr;
   if (word == nullptr) return unknown_word(lexeme);

@@ -36,6 +36,7 @@ class Parser {
 
   std::vector<Lexeme> lexemes_;
   size_t position_ = 0;
+  size_t conditions_ = 0;
   const FilterOptions& options_;
 };
 

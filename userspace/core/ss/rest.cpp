@@ -35,7 +35,7 @@ void append_context(std::string& out, const char* key, const std::string& contex
 
 void append_user(std::string& out, const Owner& owner, const Show& show, const Names& names) {
   out += "(\"";
-  append_escaped(out, owner.process->name);
+  append_escaped_in_quotes(out, owner.process->name);
   out += "\",pid=";
   append_number(out, owner.process->pid);
   if (show.threads) {

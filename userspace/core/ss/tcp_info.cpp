@@ -6,6 +6,7 @@
 
 #include <iterator>
 
+#include "core/escape.h"
 #include "core/ss/line.h"
 #include "core/ss/upper.h"
 
@@ -104,7 +105,7 @@ void append_tcp(std::string& out, const diag::Row& row, const tcp_info& info, co
   if (!congestion.empty()) {
     const auto* text = reinterpret_cast<const char*>(congestion.data());
     out += ' ';
-    out.append(text, strnlen(text, congestion.size()));
+    append_escaped(out, std::string_view(text, strnlen(text, congestion.size())));
   }
   if (info.tcpi_options & TCPI_OPT_WSCALE)
     add(out, " wscale:{},{}", static_cast<unsigned>(info.tcpi_snd_wscale),

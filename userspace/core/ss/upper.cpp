@@ -12,6 +12,7 @@
 #include <iterator>
 
 #include "core/address.h"
+#include "core/escape.h"
 
 namespace socktrace::ss {
 namespace {
@@ -187,7 +188,8 @@ void append_upper_layer(std::string& out, const diag::Attributes& attributes) {
   const auto name = information.bytes(INET_ULP_INFO_NAME);
   if (!name.empty()) {
     const auto* text = reinterpret_cast<const char*>(name.data());
-    add(out, " tcp-ulp-{}", std::string_view(text, strnlen(text, name.size())));
+    out += " tcp-ulp-";
+    append_escaped(out, std::string_view(text, strnlen(text, name.size())));
   }
   if (information.has(INET_ULP_INFO_TLS)) append_tls(out, information.nested(INET_ULP_INFO_TLS));
   if (information.has(INET_ULP_INFO_MPTCP)) append_subflow(out, information.nested(INET_ULP_INFO_MPTCP));
