@@ -16,7 +16,7 @@ ss::Names no_names() {
   return {
       .service = [](uint16_t, diag::Table) { return std::string_view(); },
       .ip_protocol = [](uint8_t) { return std::string_view(); },
-      .interface = [](uint32_t) { return std::string_view(); },
+      .interface = [](uint32_t, uint32_t) { return std::string_view(); },
       .host = [](Family, const AddressBytes&) { return std::string_view(); },
       .process = [](uint32_t) { return std::string("\x1b[2J\n"); },
       .cgroup = [](uint64_t) { return std::string("/\xff\xe2\x80\xae"); },

@@ -87,7 +87,7 @@ void dump(Input& input, Tracker& tracker, uint64_t now_ns, bool resync) {
     tracker.dump_row(std::move(row), now_ns + uint64_t{input.next()} * 1'000'000);
   }
   while (!input.empty() && input.next() % 4 == 0) tracker.apply(make_record(input, now_ns));
-  const std::vector<Socket> suspects = tracker.suspects({1, {}});
+  const std::vector<Socket> suspects = tracker.suspects({{1}, {}});
   for (const Socket& suspect : suspects)
     if (input.next() % 2 == 0) tracker.confirm_gone(suspect.key, now_ns);
   tracker.finish_dump(now_ns);
