@@ -184,7 +184,7 @@ class Netns(unittest.TestCase):
             ours = [e for e in closed if 10_000 <= e["network"]["local"]["port"] < 10_000 + NAMESPACES]
             self.assertEqual(sorted(e["socket"]["netns"] for e in ours), sorted(inodes))
             end = (open_files(tracer.process), resident_kb(tracer.process))
-            self.assertEqual(start[0], end[0], "descriptors")
+            self.assertLessEqual(end[0], start[0], "descriptors")  # one more may have been open at the first look
             self.assertLess(end[1] - start[1], TOLERATED_KB, f"{start} -> {end} kB")
 
     def wait_gone(self, interface):
