@@ -79,22 +79,6 @@ TEST(EventLoop, TheEndOfAPipeIsReported) {
   EXPECT_TRUE(ended);
 }
 
-TEST(EventLoop, OnlyTheEndOfTheOtherSideIsAHangup) {
-  Result<EventLoop> loop = EventLoop::create();
-  ASSERT_TRUE(loop);
-  int ends[2];
-  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-  int gone = 0;
-  ASSERT_TRUE(loop->add_hangup(ends[0], [&] { ++gone; }));
-  ASSERT_EQ(write(ends[1], "x", 1), 1);
-  ASSERT_TRUE(loop->wait(0));
-  EXPECT_EQ(gone, 0);
-  close(ends[1]);
-  ASSERT_TRUE(loop->wait(1000));
-  EXPECT_EQ(gone, 1);
-  close(ends[0]);
-}
-
 TEST(EventLoop, ADescriptorThatIsNoneIsAnError) {
   auto loop = EventLoop::create();
   ASSERT_TRUE(loop);

@@ -360,7 +360,9 @@ Result<int> Session::run() {
   std::optional<Error> failure;
   (void)loop->add(signals_.fd(), [&] {
     while (const std::optional<int> signal = signals_.next()) {
-      if (*signal == SIGINT || *signal == SIGTERM || (*signal == SIGHUP && !log_)) stop = true;
+      if (*signal == SIGINT || *signal == SIGTERM ||
+          (*signal == SIGHUP && (!log_ || sys::has_hung_up(STDOUT_FILENO))))
+        stop = true;
       if (*signal == SIGHUP && log_)
         if (Result<void> reopened = log_->reopen(now()); !reopened) say(reopened.error().message);
       if (*signal == SIGUSR1)
@@ -369,8 +371,8 @@ Result<int> Session::run() {
   });
   (void)loop->add(live_.tracer().fd(), [] {});  // pump() follows every wait
   if (udp_ends_) (void)loop->add(udp_ends_->fd(), [] {});
-  if (sys::is_pipe(STDOUT_FILENO) || sys::is_terminal(STDOUT_FILENO))
-    (void)loop->add_hangup(STDOUT_FILENO, [&] { stop = true; });
+  // A pipe whose reader has gone reports that by itself; nothing else is waited for on standard output.
+  if (sys::is_pipe(STDOUT_FILENO)) (void)loop->add(STDOUT_FILENO, [&] { stop = true; });
   std::optional<sys::Timer> deadline;
   if (options_.duration_ns != 0) {
     Result<sys::Timer> timer = sys::Timer::start(options_.duration_ns, 0);

@@ -27,16 +27,8 @@ Result<EventLoop> EventLoop::create() {
 }
 
 Result<void> EventLoop::add(int fd, std::function<void()> on_ready) {
-  return add(fd, EPOLLIN, std::move(on_ready));
-}
-
-Result<void> EventLoop::add_hangup(int fd, std::function<void()> on_gone) {
-  return add(fd, 0, std::move(on_gone));  // EPOLLERR and EPOLLHUP come unasked
-}
-
-Result<void> EventLoop::add(int fd, uint32_t events, std::function<void()> on_ready) {
   epoll_event interest{};
-  interest.events = events;
+  interest.events = EPOLLIN;
   interest.data.fd = fd;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &interest) != 0)
     return Error::system("wait for a descriptor", errno);

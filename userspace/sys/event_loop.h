@@ -17,8 +17,6 @@ class EventLoop {
   // `on_ready` is called when `fd` is readable, at its end or broken. The descriptor is borrowed: remove it
   // before it is closed. Handlers may add and remove descriptors, their own too.
   Result<void> add(int fd, std::function<void()> on_ready);
-  // `on_gone` is called when the other side of a pipe or terminal has gone; what can be read or written is not looked at.
-  Result<void> add_hangup(int fd, std::function<void()> on_gone);
   void remove(int fd);
 
   // Waits for at most `timeout_ms` (-1: without limit) and calls the handlers of what is ready. A signal that
@@ -26,7 +24,6 @@ class EventLoop {
   Result<void> wait(int timeout_ms);
 
  private:
-  Result<void> add(int fd, uint32_t events, std::function<void()> handler);
   explicit EventLoop(UniqueFd epoll) : epoll_(std::move(epoll)) {}
 
   UniqueFd epoll_;

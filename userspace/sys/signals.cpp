@@ -20,7 +20,10 @@ Result<Signals> Signals::block(std::initializer_list<int> signals) {
 }
 
 Signals::~Signals() {
-  if (fd_) pthread_sigmask(SIG_SETMASK, &former_, nullptr);
+  if (!fd_) return;
+  while (next()) {
+  }  // what came last asked for what is being done
+  pthread_sigmask(SIG_SETMASK, &former_, nullptr);
 }
 
 std::optional<int> Signals::next() const {

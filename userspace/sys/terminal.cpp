@@ -1,5 +1,6 @@
 #include "sys/terminal.h"
 
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,6 +49,11 @@ bool is_pipe(int fd) {
 
 bool is_terminal(int fd) {
   return isatty(fd) == 1;
+}
+
+bool has_hung_up(int fd) {
+  pollfd terminal{fd, 0, 0};
+  return ::poll(&terminal, 1, 0) > 0 && (terminal.revents & POLLHUP) != 0;
 }
 
 std::optional<int> terminal_width(int fd) {

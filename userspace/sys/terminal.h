@@ -31,6 +31,9 @@ ColorInputs color_inputs(int fd);
 
 bool is_terminal(int fd);
 bool is_pipe(int fd);
+// The terminal is gone. Has to be asked: epoll does not report it to who waits for nothing but that, as the kernel's wakeup
+// of a hangup names the events of reading and writing only (__tty_hangup).
+bool has_hung_up(int fd);
 // Columns: COLUMNS if it is a number from 1 to 65535, else the window's (TIOCGWINSZ); nothing when fd is no
 // terminal and COLUMNS is not set.
 std::optional<int> terminal_width(int fd);
