@@ -317,6 +317,15 @@ TEST(DiagRequest, OneSocketByAddressesAndCookie) {
   EXPECT_EQ(header.id.idiag_cookie[1], 0x22U);
 }
 
+TEST(DiagRequest, WithoutACookieTheAddressesAlone) {
+  Socket socket = parse_row(Table::tcp, bytes_of(inet_header()))->socket;
+  socket.key = {0, 0xffff888000001000};
+  const auto header = header_of<inet_diag_req_v2>(get_request(socket));
+  EXPECT_EQ(header.id.idiag_sport, htons(8080));
+  EXPECT_EQ(header.id.idiag_cookie[0], ~0U);
+  EXPECT_EQ(header.id.idiag_cookie[1], ~0U);
+}
+
 TEST(DiagRequest, RawSocketsCannotBeFoundOneByOne) {
   EXPECT_TRUE(get_request(parse_row(Table::raw, bytes_of(inet_header()))->socket).empty());
 }

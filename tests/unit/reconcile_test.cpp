@@ -394,5 +394,19 @@ TEST(Reconcile, SocketWithoutCookieIsTheOneThatADumpGivesACookie) {
   EXPECT_EQ(tracked.table.size(), 0u);
 }
 
+// The record of an accept() was all that was delivered of it: no second dump is needed to find out that it is gone.
+TEST(Reconcile, ASocketWithoutCookieIsAskedForWhenADumpMissesIt) {
+  Tracked tracked;
+  tracked.dump(1 * kSecond, {});
+  tracked << transition(State::syn_recv, State::established, 0)
+                 .local(kServer)
+                 .peer(kClient)
+                 .sk(0xffff888000001000)
+                 .at(2 * kSecond);
+  ASSERT_EQ(tracked.table.size(), 1u);
+  EXPECT_EQ(tracked.dump(3 * kSecond, {}, true, {0}).ghosts, 1u);
+  EXPECT_EQ(tracked.table.size(), 0u);
+}
+
 }  // namespace
 }  // namespace socktrace

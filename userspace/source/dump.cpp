@@ -192,6 +192,8 @@ Result<std::optional<Socket>> find_socket(const Socket& socket) {
   }
   Result<Row> row = diag::parse_row(table, **answer);
   if (!row) return std::move(row.error()).within("find socket");
+  // Asked for by addresses alone, the kernel answers for a connection that is gone with its listener (__inet_lookup).
+  if (socket.key.cookie == 0 && row->socket.peer != socket.peer) return std::optional<Socket>();
   row->socket.netns = socket.netns;
   return std::optional(std::move(row->socket));
 }

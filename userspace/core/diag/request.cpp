@@ -132,6 +132,9 @@ std::vector<std::byte> get_request(const Socket& socket) {
   std::memcpy(request.id.idiag_dst, socket.peer.address.data(), socket.peer.address.size());
   request.id.idiag_if = socket.ifindex;
   std::memcpy(request.id.idiag_cookie, cookie, sizeof cookie);
+  // Never generated, or not known: whichever socket has these addresses.
+  if (socket.key.cookie == 0)
+    request.id.idiag_cookie[0] = request.id.idiag_cookie[1] = static_cast<uint32_t>(INET_DIAG_NOCOOKIE);
   std::vector<std::byte> message = bytes(request);
   if (socket.protocol > UINT8_MAX) append_protocol(message, socket.protocol);
   return message;

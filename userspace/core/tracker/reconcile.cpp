@@ -241,7 +241,8 @@ std::vector<Socket> Tracker::suspects(const DumpScope& scope) {
       return;
     }
     if (is_undumpable(row) || (scope.covers && !scope.covers(row))) return;
-    const bool ambiguous = row.key.sk != 0;
+    // MPTCP: the cookie is the listener's too. A socket whose cookie was never generated is found by its addresses.
+    const bool ambiguous = row.key.sk != 0 && row.key.cookie != 0;
     const bool unfindable = is_connection_oriented(row) ? row.state == State::close : !is_datagram(row);
     const bool unix_socket = row.family == Family::unix;
     if (!ambiguous && (!unfindable || unix_socket))
