@@ -147,7 +147,8 @@ class DamagedLogs(unittest.TestCase):
 
     def test_every_verb_says_so_and_ends_with_5(self):
         path = self.write("x.jsonl", "".join(part(3)).encode()[:-20])
-        for arguments in (("ss", "-tln"), ("why", "1001/tcp"), ("exposed",), ("log",)):
+        for arguments in (("ss", "-tln"), ("ss", "-tln", "--at", "2030-01-01"), ("why", "1001/tcp"), ("exposed",),
+                          ("exposed", "--at", "2030-01-01"), ("log",)):
             result = live.run(arguments[0], "--from", path, *arguments[1:])
             self.assertEqual(result.returncode, 5, (arguments, result.stderr))
             self.assertIn(f"{path}: the last line is torn", result.stderr, arguments)

@@ -115,6 +115,23 @@ class LogTools(unittest.TestCase):
         (failed,) = [record for record in self.records if record.get("event") == "bind.failed"]
         self.assertEqual(out.splitlines(), ["\t".join([failed["ts"], failed["process"]["name"], str(self.port), "EADDRINUSE"])])
 
+    def test_duckdb_finds_failed_binds_in_plain_and_compressed_files(self):
+        """Debian has no DuckDB; by hand: npm install @duckdb/node-api, and NODE_PATH set to where it is."""
+        ask = (
+            "const {DuckDBInstance} = require('@duckdb/node-api');"
+            "DuckDBInstance.create().then(i => i.connect()).then(c => c.runAndReadAll(process.argv[1]))"
+            ".then(r => console.log(JSON.stringify(r.getRowsJson())))"
+        )
+        if not shutil.which("node") or subprocess.run(["node", "-e", "require('@duckdb/node-api')"], capture_output=True).returncode:
+            self.skipTest("no DuckDB here")
+        subprocess.run(["zstd", "-q", self.log, "-o", self.log + ".zst"], check=True)
+        self.addCleanup(os.unlink, self.log + ".zst")
+        query = self.example("read_ndjson_auto").replace(self.log, self.log + "*")
+        out = subprocess.run(["node", "-e", ask, query], capture_output=True, text=True, check=True).stdout
+        (failed,) = [record for record in self.records if record.get("event") == "bind.failed"]
+        row = [failed["ts"].removesuffix("Z").replace("T", " "), failed["process"]["name"], str(self.port), "EADDRINUSE"]
+        self.assertEqual(json.loads(out), [row, row])
+
     @unittest.skipUnless(shutil.which("lnav"), "lnav is not installed")
     def test_lnav_reads_it_with_our_format(self):
         formats = os.path.join(self.directory.name, "lnav/formats/socktrace")

@@ -1,76 +1,25 @@
 """The flight recorder: what `record` writes, and what `log` and `ss --from` make of it afterwards."""
 
-import datetime
 import json
 import os
 import random
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 import live
+from recordings import Directory, events_of, now, recorder, records
 
 SEED = int(os.environ.get("SEED", "1"))
-CHURN = os.environ.get("CHURN", os.path.join(os.path.dirname(__file__), "../../build/tests/churn"))
 
 
 def setUpModule():
     live.enter_network_namespace()
-
-
-def now():
-    """A moment for --at and --since, in microseconds as the log has them."""
-    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def recorder(directory, *arguments):
-    return live.Tracer("record", "-o", directory, *arguments)
-
-
-def records(directory):
-    """Every line of the plain files of a recording, oldest file first."""
-    found = []
-    names = [name for name in os.listdir(directory) if name.endswith((".jsonl", ".jsonl.zst"))]
-    for name in sorted(names, key=lambda name: (name == "socktrace.jsonl", name)):
-        path = os.path.join(directory, name)
-        if name.endswith(".zst"):
-            text = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout
-        else:
-            with open(path, "rb") as file:
-                text = file.read()
-        found += [json.loads(line) for line in text.decode().splitlines()]
-    return found
-
-
-def events_of(result):
-    return [json.loads(line) for line in result.stdout.splitlines() if '"event"' in line]
-
-
-class Directory(unittest.TestCase):
-    def setUp(self):
-        # not /tmp itself: a directory that everybody may write to is refused
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.log = os.path.join(directory.name, "log")
-
-    def check_sequence(self, lines):
-        """Every number once and in order, but for what a loss record explains."""
-        expected = None
-        for record in lines:
-            if record["k"] == "header":
-                if expected is not None and record["next_seq"] != 1:
-                    self.assertEqual(record["next_seq"], expected)
-                expected = record["next_seq"]
-                continue
-            self.assertEqual(record["seq"], expected, record)
-            expected += record["count"] if record["k"] == "loss" and record["where"] == "disk" else 1
 
 
 class Workload:
@@ -117,11 +66,7 @@ def ss():
 
 def wait_quiet():
     """Until no acknowledgement is under way (they may be delayed by 200 ms), which would change a state."""
-    deadline = time.monotonic() + live.DEADLINE_S
-    while re.search("FIN-WAIT-1|LAST-ACK|CLOSING|SYN-", ss()):
-        if time.monotonic() > deadline:
-            raise AssertionError("sockets do not come to rest: " + ss())
-        time.sleep(0.02)
+    live.wait_until(lambda: not re.search("FIN-WAIT-1|LAST-ACK|CLOSING|SYN-", ss()), lambda: "rest of the sockets: " + ss())
 
 
 def rows(text):
@@ -178,14 +123,12 @@ class Replay(Directory):
         early = live.run("ss", "--from", self.log, "--at", "2020-01-01")
         self.assertEqual(early.returncode, 1)
         self.assertIn("the log begins at", early.stderr)
-        time.sleep(0.01)
         late = live.run("ss", "--from", self.log, "--at", now())
         self.assertIn("the recorder had stopped", late.stderr)
 
     def test_options_that_no_log_can_serve_are_said(self):
         with recorder(self.log):
             listener = live.listener()
-            time.sleep(0.1)
         result = live.run("ss", "--from", self.log, "-tlni")
         self.assertIn("not in an event log, and not shown: -i", result.stderr)
         self.assertIn("LISTEN", result.stdout)
@@ -349,125 +292,6 @@ class Log(Directory):
         result = live.run("log", "--from", self.log, "--since", "tomorow")
         self.assertEqual(result.returncode, 2)
         self.assertIn("--since", result.stderr)
-
-
-class Faults(Directory):
-    def churn(self, connections):
-        """Connections at full speed, until so many were made or the test is over."""
-        process = subprocess.Popen([CHURN, "--connections", str(connections), "--reset"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-        def end():
-            process.kill()
-            process.wait()
-            process.stdin.close()
-            process.stdout.close()
-
-        self.addCleanup(end)
-
-    def listen_steadily(self, rounds):
-        """About 60 KiB of log in each round; a file is put aside between two batches only."""
-        for _ in range(rounds):
-            for _ in range(30):
-                live.listener().close()
-            time.sleep(0.03)
-
-    def test_killed_at_any_moment_it_reads_to_its_last_whole_record_and_is_continued(self):
-        self.churn(1_000_000_000)
-        chance = random.Random(SEED)
-        kills = int(os.environ.get("KILLS", "5"))
-        for first in range(0, kills, 20):  # each log is read anew after every kill
-            log = f"{self.log}-{first}"
-            for _ in range(min(20, kills - first)):
-                tracer = recorder(log)
-                time.sleep(chance.uniform(0, 0.1))
-                tracer.process.kill()
-                tracer.stop()
-                result = live.run("log", "--from", log, "-q")
-                self.assertIn(result.returncode, (0, 1, 5), result.stderr)
-                if result.returncode == 1:  # killed before the first second was written
-                    self.assertEqual((result.stdout, result.stderr), ("", ""))
-                if result.returncode == 5:
-                    self.assertIn("torn", result.stderr)
-                    self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
-            with recorder(log):
-                pass
-            self.check_sequence(records(log))
-            self.assertEqual(live.run("log", "--from", log, "-q").returncode, 0)
-            shutil.rmtree(log)
-
-    def test_rotation_under_load_loses_nothing(self):
-        with recorder(self.log, "--max-size", "128KiB", "--keep", "0") as tracer:
-            self.churn(1000)
-            self.listen_steadily(20)
-            tracer.signal(signal.SIGHUP)
-            self.listen_steadily(20)
-        self.assertGreater(len(os.listdir(self.log)), 10)
-        self.check_sequence(records(self.log))
-        result = live.run("log", "--from", self.log, "--json")
-        self.assertEqual((result.returncode, result.stderr), (0, ""))
-        written = [r["seq"] for r in records(self.log) if r["k"] in ("event", "conn")]
-        self.assertEqual([e["seq"] for e in events_of(result)], written)
-        self.assertTrue(any(name.endswith(".zst") for name in os.listdir(self.log)))
-
-    def test_keep_bounds_what_was_put_aside(self):
-        with recorder(self.log, "--max-size", "128KiB", "--keep", "512KiB", "--no-compress"):
-            self.listen_steadily(40)
-        self.assertGreater(max(int(name[-12:-6]) for name in os.listdir(self.log) if name != "socktrace.jsonl"), 10)
-        aside = sum(os.path.getsize(os.path.join(self.log, name)) for name in os.listdir(self.log) if name != "socktrace.jsonl")
-        self.assertLessEqual(aside, 512 << 10)
-
-    def full_disk(self):
-        os.mkdir(self.log)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "none", self.log], check=True)
-        self.addCleanup(subprocess.run, ["umount", "-l", self.log], check=True)
-        return os.path.join(self.log, "ballast")
-
-    def listen_until(self, tracer, condition, what):
-        """Makes events until the condition holds."""
-        def step():
-            for _ in range(20):
-                live.listener().close()
-            return condition()
-        tracer.wait(step, what)
-
-    def test_a_full_disk_is_counted_said_and_recovered_from(self):
-        ballast = self.full_disk()
-        with recorder(self.log, "--min-free", "0") as tracer:
-            with self.assertRaises(OSError), open(ballast, "wb", buffering=0) as file:
-                while file.write(bytes(4096)):
-                    pass
-            self.listen_until(tracer, lambda: any("No space left" in m for m in tracer.messages), "message")
-            os.unlink(ballast)
-            path = os.path.join(self.log, "socktrace.jsonl")
-            size = os.path.getsize(path)
-            self.listen_until(tracer, lambda: os.path.getsize(path) > size, "writing again")
-        lines = records(self.log)
-        self.check_sequence(lines)
-        self.assertTrue([r for r in lines if r["k"] == "loss" and r["where"] == "disk"])
-        self.assertRegex(tracer.messages[-1], r"not written")
-        self.assertEqual(live.run("log", "--from", self.log, "--json").returncode, 0)
-
-    def test_space_that_is_to_stay_free_stays_free(self):
-        ballast = self.full_disk()
-        with recorder(self.log, "--min-free", "2MiB") as tracer:
-            with open(ballast, "wb") as file:
-                file.write(bytes(3 << 20))
-            self.listen_until(tracer, lambda: any("less than 2 MiB free" in m for m in tracer.messages), "message")
-            size = os.path.getsize(os.path.join(self.log, "socktrace.jsonl"))
-            for _ in range(100):
-                live.listener().close()
-            self.assertEqual(os.path.getsize(os.path.join(self.log, "socktrace.jsonl")), size)
-            os.unlink(ballast)
-            path = os.path.join(self.log, "socktrace.jsonl")
-            self.listen_until(tracer, lambda: os.path.getsize(path) > size, "writing again")
-        self.check_sequence(records(self.log))
-
-    def test_a_directory_that_everybody_may_write_to_is_refused(self):
-        os.mkdir(self.log)
-        os.chmod(self.log, 0o777)
-        result = live.run("record", "-o", self.log, "--for", "100ms")
-        self.assertEqual(result.returncode, 1)
-        self.assertIn(self.log, result.stderr)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What the live tests share: a network namespace of their own, and a socktrace that runs beside a workload.
 
-Nothing here sleeps: a test waits for the ready line or for a record, with a deadline.
+A test waits for the ready line, for a record or for a condition, with a deadline: nothing sleeps until something has
+probably happened. What does pause is wait_until(), between two looks, and pass_time(), where time is what is tested.
 """
 
 import contextlib
@@ -75,7 +76,7 @@ class Tracer:
         self._arrived.put(None)
 
     def wait(self, condition, what):
-        """Waits until condition() holds, looking again whenever a line arrives."""
+        """Waits until condition() holds, looking again whenever a line arrives, and now and then."""
         deadline = time.monotonic() + DEADLINE_S
         while not condition():
             remaining = deadline - time.monotonic()
@@ -85,7 +86,7 @@ class Tracer:
                     + "\n".join(self.messages[-20:] + self.lines[-40:])
                 )
             with contextlib.suppress(queue.Empty):
-                self._arrived.get(timeout=min(remaining, 0.5))
+                self._arrived.get(timeout=min(remaining, 0.05))
 
     def wait_line(self, *parts):
         """The first stdout line that contains all the parts."""
@@ -132,13 +133,19 @@ class Tracer:
 
 
 def wait_until(condition, what):
-    """For what nothing announces: looks again and again until condition() holds, or the deadline has come."""
+    """For what nothing announces: looks again and again until condition() holds, or the deadline has come. `what` is the
+    text of the failure, or makes it."""
     deadline = time.monotonic() + DEADLINE_S
     pause = threading.Event()
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"no {what}")
+            raise AssertionError(f"no {what() if callable(what) else what}")
         pause.wait(0.005)
+
+
+def pass_time(seconds):
+    """For a stall of that length, or a moment chosen at random; never to wait until something has happened."""
+    time.sleep(seconds)
 
 
 def dig(record, path):
@@ -158,11 +165,13 @@ def run(*arguments, **kwargs):
 
 
 class Child:
-    """A Python program in a process of its own, driven line by line: it prints what it did, and is told to go on."""
+    """A Python program in a process of its own, driven line by line: it prints what it did, and is told to go on. It may
+    import live."""
 
     def __init__(self, source, *arguments):
         self.process = subprocess.Popen(
-            [sys.executable, "-u", "-c", source, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-u", "-c", source, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONPATH": os.path.dirname(__file__)},
         )
         self.pid = self.process.pid
 

@@ -11,7 +11,6 @@
 
 #include <atomic>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -20,6 +19,7 @@
 #include "core/log/decode.h"
 #include "sink/append_file.h"
 #include "support/event_builder.h"
+#include "support/rounds.h"
 
 namespace socktrace::sink {
 namespace {
@@ -298,7 +298,6 @@ TEST_F(LogFiles, EveryUnsafeTargetIsRefusedWithItsReason) {
 
 // Somebody exchanges the file for a link to another, again and again.
 TEST_F(LogFiles, ALinkThatTakesThePlaceOfTheFileIsNeverFollowed) {
-  const char* rounds = std::getenv("SWAPS");
   write_file(path("victim"), "");
   fs::create_symlink(path("victim"), path("link"));
   write_file(path(), "");
@@ -309,7 +308,7 @@ TEST_F(LogFiles, ALinkThatTakesThePlaceOfTheFileIsNeverFollowed) {
   });
   int opened = 0;
   int refused = 0;
-  for (int left = rounds != nullptr ? std::atoi(rounds) : 3000; left > 0; --left) {
+  for (int left = test::rounds("SWAPS", 3000); left > 0; --left) {
     Result<AppendFile> file = AppendFile::open(path());
     ++(file ? opened : refused);
     if (file) file->write("{\"k\":\"header\"}\n");

@@ -71,7 +71,7 @@ LogReplay replay(const std::string& text, std::optional<uint64_t> second, size_t
     survey.feed(std::string_view(text).substr(i, piece));
   LogReplay replay;
   replay.begin_at(survey);
-  const size_t end = second ? survey.end() : text.size();
+  const size_t end = std::min<uint64_t>(survey.end(), text.size());
   for (size_t i = survey.start().offset; i < end; i += std::min(piece, end - i))
     replay.feed(std::string_view(text).substr(i, std::min(piece, end - i)));
   replay.end_file();
@@ -228,6 +228,18 @@ TEST(LogReplay, DamageIsPassedOverAndNamed) {
   EXPECT_EQ(damaged.report().damaged_lines, 1u);
   EXPECT_EQ(damaged.report().damaged_line, 12u);  // of the file, though its beginning was not decoded
   EXPECT_EQ(damaged.report().torn_bytes, 8u);
+}
+
+TEST(LogReplay, ATornEndIsToldOfAMomentThatItMayBelongTo) {
+  Log log = ordinary();
+  log.text += "{\"k\":\"ev";
+  EXPECT_EQ(replay(log.text, 49).report().torn_bytes, 0u);
+  EXPECT_EQ(replay(log.text, 50).report().torn_bytes, 8u);
+  EXPECT_EQ(replay(log.text, 99).report().torn_bytes, 8u);
+  EXPECT_EQ(cookies_of(replay(log.text, 99)), Cookies({3}));
+  log.text += "damaged\n";
+  EXPECT_EQ(replay(log.text, 49).report().damaged_lines, 0u);
+  EXPECT_EQ(replay(log.text, 50).report().damaged_lines, 1u);
 }
 
 TEST(LineFront, TellsKindNumberAndTime) {

@@ -6,6 +6,7 @@
 #include "core/log/encode.h"
 #include "core/log/reader.h"
 #include "support/event_builder.h"
+#include "support/rounds.h"
 
 namespace socktrace {
 namespace {
@@ -107,7 +108,7 @@ TEST(LogRoundTrip, OnlyOthersNamespacesAreNamed) {
 TEST(LogRoundTrip, RandomEventsComeBackAsTheyWere) {
   Log log;
   test::RandomEvents random(1);
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0, count = test::rounds("ROUND_TRIPS", 20'000); i < count; ++i) {
     const Event event = normalized(random.next());
     ASSERT_EQ(test::difference(log.round_trip(event), event), "") << "event " << i;
   }
@@ -116,7 +117,7 @@ TEST(LogRoundTrip, RandomEventsComeBackAsTheyWere) {
 TEST(LogRoundTrip, RowsComeBackAsTheyWere) {
   Log log;
   test::RandomEvents random(2);
-  for (int i = 0; i < 5'000; ++i) {
+  for (int i = 0, count = test::rounds("ROUND_TRIPS", 20'000) / 4; i < count; ++i) {
     const Socket socket = random.socket();
     log.line.clear();
     log.encoder.row(log.line, socket, 5'000);

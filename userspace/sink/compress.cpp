@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "sink/rotation.h"
 #include "sys/unique_fd.h"
 
 namespace socktrace::sink {
@@ -69,14 +70,6 @@ Result<void> compress(int from, int to) {
     std::move(block.begin() + static_cast<ptrdiff_t>(whole), block.begin() + static_cast<ptrdiff_t>(*used),
               block.begin());
   }
-}
-
-Result<void> sync_directory_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const sys::UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || fsync(fd.get()) != 0) return Error::system("sync " + directory, errno);
-  return {};
 }
 
 }  // namespace

@@ -58,6 +58,7 @@ Result<std::unique_ptr<LogFile>> LogFile::open(LogFileOptions options, LogFileHo
                                  log->options_.path, torn));
   log->begin_file("start", now);
   log->flush(now);
+  log->sync_name();
   return log;
 }
 
@@ -276,6 +277,12 @@ void LogFile::sync_if_due(uint64_t now_ns) {
   });
 }
 
+// Of a file that was made or put aside; its contents alone are not found again after a loss of power.
+void LogFile::sync_name() {
+  if (file_.is_stdout()) return;
+  syncer_.run([path = options_.path] { (void)sync_directory_of(path); });
+}
+
 // Trailer of a file that is left in order.
 void LogFile::end_file(Moment now, std::optional<RecordCounts> records) {
   encoder_.trailer(buffer_, {now.boottime_ns, encoder_.events(), events_dropped_ + events_lost_, records});
@@ -306,6 +313,7 @@ Result<void> LogFile::reopen(Moment now) {
   path_is_gone_ = false;
   end_file(now, std::nullopt);
   file_ = std::move(*next);
+  sync_name();
   retry_ns_ = 0;
   ++options_.header.segment;
   begin_file("rotate", now);

@@ -84,6 +84,7 @@ class LogFile {
   void check_path(Moment now);
   void begin_anew(Moment now);
   void sync_if_due(uint64_t now_ns);
+  void sync_name();
   void rotate(Moment now);
   void end_file(Moment now, std::optional<RecordCounts> records);
 

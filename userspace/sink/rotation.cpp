@@ -14,6 +14,7 @@
 
 #include "core/time.h"
 #include "sink/compress.h"
+#include "sys/unique_fd.h"
 
 namespace socktrace::sink {
 namespace {
@@ -49,6 +50,13 @@ struct CloseDirectory {
 std::string directory_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Result<void> sync_directory_of(const std::string& path) {
+  const std::string directory = directory_of(path);
+  const sys::UniqueFd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || fsync(fd.get()) != 0) return Error::system("sync " + directory, errno);
+  return {};
 }
 
 std::string rotated_path(const std::string& path, uint64_t began_realtime_ns, uint32_t segment) {

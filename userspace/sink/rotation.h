@@ -23,6 +23,8 @@ struct Rotation {
 
 // "/var/log" of "/var/log/socktrace.jsonl", "." of a bare name.
 std::string directory_of(const std::string& path);
+// Makes a new name of `path` last through a loss of power.
+Result<void> sync_directory_of(const std::string& path);
 
 // Where the file at `path` goes: beside it, "socktrace-20260920T030000Z-000012.jsonl" for "socktrace.jsonl".
 // Such names do not match a shipper's pattern for the live file.

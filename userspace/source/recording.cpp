@@ -324,9 +324,8 @@ Result<LogReplay> Recording::table_at(std::optional<uint64_t> at_ns, Damage& dam
       Result<LogSurvey> survey = survey_file(paths[i], i == last ? at_ns : std::nullopt);
       if (!survey) return std::move(survey.error());
       if (i == first) replay.begin_at(*survey);
-      const uint64_t end = i == last && at_ns ? survey->end() : UINT64_MAX;
-      Result<void> read =
-          replay_file(files_[i], paths[i], i == first ? survey->start().offset : 0, end, replay, here);
+      Result<void> read = replay_file(files_[i], paths[i], i == first ? survey->start().offset : 0,
+                                      survey->end(), replay, here);
       if (!read) return std::move(read.error());
     }
     if (!replay.is_complete() && first > 0) continue;

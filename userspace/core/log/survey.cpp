@@ -30,10 +30,7 @@ void LogSurvey::feed(std::string_view bytes) {
 
 void LogSurvey::take(const LogLine& line) {
   const std::optional<LineFront> front = line_front(line.text);
-  if (!front) {  // damaged, or of another writer
-    if (at_.empty()) end_ = line.offset + line.text.size() + 1;
-    return;
-  }
+  if (!front) return;  // damaged, or of another writer
   if (front->kind == "key") {
     take_keyframe(line);
   } else if (front->kind == "sock") {
@@ -43,7 +40,8 @@ void LogSurvey::take(const LogLine& line) {
     leads_ += line.text;
     leads_ += '\n';
   }
-  if (!at_.empty() && front->ts > at_) return;
+  later_ = !at_.empty() && front->ts > at_;
+  if (later_) return;
   end_ = line.offset + line.text.size() + 1;
   if (!whole_) return;
   start_ = whole_->place;

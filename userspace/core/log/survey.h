@@ -28,8 +28,9 @@ class LogSurvey {
   [[nodiscard]] Place start() const { return start_; }
   // Headers and clock records before start(), as lines.
   [[nodiscard]] const std::string& leads() const { return start_leads_; }
-  // Bytes up to the end of the last record; 0 when there is none.
-  [[nodiscard]] uint64_t end() const { return end_; }
+  // Bytes up to the end of the last record that is not later; all of the file when nothing later follows: a damaged or
+  // torn end may have been of that time.
+  [[nodiscard]] uint64_t end() const { return later_ ? end_ : UINT64_MAX; }
 
  private:
   struct Keyframe {
@@ -46,6 +47,7 @@ class LogSurvey {
   Place start_;
   std::string start_leads_;
   uint64_t end_ = 0;
+  bool later_ = false;  // the last record is
   std::optional<Keyframe> began_;
   uint64_t rows_ = 0;              // of it
   std::optional<Keyframe> whole_;  // the last one, when no record that is not later has followed yet
