@@ -17,7 +17,7 @@ GOLDEN = os.path.join(os.path.dirname(__file__), "../data/explain")
 
 # What each program begins with. The name makes the explanation the same whatever runs the test.
 PRELUDE = """
-import array, ctypes, os, socket, sys, time
+import array, ctypes, os, socket, sys
 ctypes.CDLL(None).prctl(15, sys.argv[1].encode(), 0, 0, 0)
 LO = ('127.0.0.1', %(port)d)
 ANY = ('0.0.0.0', %(port)d)
@@ -40,6 +40,8 @@ def sent_away(sock):
     ends = socket.socketpair(socket.AF_UNIX)
     ends[0].sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [sock.fileno()]))])
     sock.close()
+def wait_until(*words): import live; live.wait_until(*words)
+def wait_for_state(sock, state): wait_until(lambda: sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == state, 'acknowledgement')
 def as_nobody(): os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
 """
 
@@ -47,7 +49,7 @@ RUN = """
 %(prelude)s
 %(setup)s
 print('ready', flush=True)
-sys.stdin.readline()
+if not sys.stdin.readline(): sys.exit()
 %(act)s
 print('done', flush=True)
 sys.stdin.readline()
@@ -72,7 +74,7 @@ CAUSES = {
     "connected_to_itself": ("s = tcp(); s.bind(LO); s.connect(LO)", "s = tcp()", "s.bind(ANY)"),
     "accepted_connection_outlives_its_listener": ("l = tcp(); l.bind(LO); l.listen(); c, a = pair(l); l.close()", "s = tcp()", "s.bind(ANY)"),
     "closing_connection": (
-        "l = tcp(); l.bind(LO); l.listen(); c, a = pair(l); l.close(); a.shutdown(socket.SHUT_WR); time.sleep(0.1)", "s = tcp()", "s.bind(ANY)"),
+        "l = tcp(); l.bind(LO); l.listen(); c, a = pair(l); l.close(); a.shutdown(socket.SHUT_WR); wait_for_state(a, 5)", "s = tcp()", "s.bind(ANY)"),
     "restarted_into_time_wait": ("l = tcp(); l.bind(LO); l.listen(); c, a = pair(l); a.close(); c.close(); l.close()", "s = tcp()", "s.bind(LO)"),
     "time_wait_of_a_socket_without_reuseaddr": (
         "l = tcp(); l.bind(LO); l.listen(); c, a = pair(l); a.close(); c.close(); l.close()", "s = tcp(REUSEADDR)", "s.bind(LO)"),
@@ -94,10 +96,11 @@ CAUSES = {
         "s = tcp()", "s.bind(('127.0.0.1', 0))"),
     "parent_exited_and_its_child_has_the_descriptor": (
         "s = tcp(); s.bind(LO); s.listen(); parent = os.getpid()\nif os.fork(): os._exit(0)\n"
-        "ctypes.CDLL(None).prctl(15, b'worker', 0, 0, 0)\nwhile os.getppid() == parent: time.sleep(0.01)", "s = tcp()", "s.bind(LO)"),
+        "ctypes.CDLL(None).prctl(15, b'worker', 0, 0, 0)\nwait_until(lambda: os.getppid() != parent, 'new parent')", "s = tcp()", "s.bind(LO)"),
     "socket_of_the_kernel": (
         "if os.system(f'ip link add vx0 type vxlan id 1 dstport {LO[1]} 2>/dev/null && ip link set vx0 up'): print('no vxlan', flush=True)",
         "s = udp()", "s.bind(ANY)"),
+    "v6only": ("s = tcp(V6ONLY, family=socket.AF_INET6); s.bind(SIX); s.listen()", "s = tcp(V6ONLY, family=socket.AF_INET6)", "s.bind(SIX)"),
 }
 
 
@@ -126,6 +129,11 @@ SETTINGS = ["/proc/sys/net/ipv4/ip_local_port_range", "/proc/sys/net/ipv4/ip_loc
 class Explain(unittest.TestCase):
     maxDiff = None
 
+    @classmethod
+    def setUpClass(cls):
+        cls.tracer = live.Tracer("-t", "-u", "-a", "--no-table", "--color=never")
+        cls.addClassCleanup(cls.tracer.stop)
+
     def setUp(self):
         for path in SETTINGS:
             with open(path, encoding="ascii") as file:
@@ -135,9 +143,9 @@ class Explain(unittest.TestCase):
         with open(path, "w", encoding="ascii") as file:
             file.write(value)
 
-    def block(self, tracer, start):
+    def block(self, start):
         """The failure and the indented lines under it."""
-        lines = list(tracer.lines[start:])
+        lines = list(self.tracer.lines[start:])
         first = next(i for i, line in enumerate(lines) if " x " in line)
         last = first + 1
         while last < len(lines) and lines[last].startswith("    "):
@@ -147,35 +155,37 @@ class Explain(unittest.TestCase):
     def explain(self, cause, port):
         setup, before, act = CAUSES[cause]
         failing = f"try: {act}\nexcept OSError as error: print(error.errno, flush=True)\nelse: print(0, flush=True)"
-        with live.Tracer("-t", "-u", "-a", "--no-table", "--color=never") as tracer:
-            if before is None:  # both have to be bound before the first listens
-                before = "s = tcp(REUSEADDR); s.bind(ANY)"
-                holder = program("holder", "s = tcp(REUSEADDR); s.bind(ANY)", "s.listen()", port)
-                later = holder
-            else:
-                holder, later = program("holder", setup, "", port), None
-            with holder, program("asker", before, failing, port) as asker:
-                ready = holder.line()
-                if ready == "no vxlan":
-                    self.skipTest("this kernel has no vxlan, whose sockets are the kernel's own")
-                self.assertEqual((ready, asker.line()), ("ready", "ready"))
-                if later:
-                    later.tell()
-                    self.assertEqual(later.line(), "done")
-                start = len(tracer.lines)
-                asker.tell()
-                self.assertNotEqual(asker.line(), "0", "the call did not fail")
-                asker.line()
-                tracer.wait(lambda: any(" x " in line for line in tracer.lines[start:]), "the failure")
-                # the next event follows the whole block
-                with live.listener(port=port + 1000):
-                    tracer.wait(lambda: any("+ LISTEN" in line for line in tracer.lines[start:]), "the event after it")
-                return self.block(tracer, start)
+        if before is None:  # both have to be bound before the first listens
+            before = "s = tcp(REUSEADDR); s.bind(ANY)"
+            holder = program("holder", "s = tcp(REUSEADDR); s.bind(ANY)", "s.listen()", port)
+            later = holder
+        else:
+            holder, later = program("holder", setup, "", port), None
+        with holder, program("asker", before, failing, port) as asker:
+            ready = holder.line()
+            if ready == "no vxlan":
+                self.skipTest("this kernel has no vxlan, whose sockets are the kernel's own")
+            self.assertEqual((ready, asker.line()), ("ready", "ready"))
+            if later:
+                later.tell()
+                self.assertEqual(later.line(), "done")
+            start = len(self.tracer.lines)
+            asker.tell()
+            self.assertNotEqual(asker.line(), "0", "the call did not fail")
+            asker.line()
+            failed = rf" x [A-Z ]+ FAILED .* asker\[{asker.pid}\]"
+            self.tracer.wait(lambda: any(re.search(failed, line) for line in self.tracer.lines[start:]), "the failure")
+            # the next event follows the whole block
+            with live.listener(port=port + 1000):
+                self.tracer.wait(lambda: any(f":{port + 1000}/tcp" in line for line in self.tracer.lines[start:]), "the event after it")
+            return self.block(start)
 
 
 def make_test(cause, port):
     def test(self):
-        text = "\n".join(self.explain(cause, port)) + "\n"
+        lines = self.explain(cause, port)
+        self.assertLess(len(lines), 24, "more than a screen")
+        text = "\n".join(lines) + "\n"
         path = os.path.join(GOLDEN, f"{cause}.txt")
         if os.environ.get("UPDATE"):
             with open(path, "w", encoding="utf-8") as file:

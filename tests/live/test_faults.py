@@ -214,15 +214,19 @@ class Terminal(unittest.TestCase):
         return pid, master
 
     def wait_for_exit(self, pid):
-        deadline = time.monotonic() + live.DEADLINE_S
-        while time.monotonic() < deadline:
+        def ended():
+            nonlocal status
             done, status = os.waitpid(pid, os.WNOHANG)
-            if done:
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.02)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        self.fail("still running although its terminal is gone")
+            return done
+
+        status = None
+        try:
+            live.wait_until(ended, "end although its terminal is gone")
+        except AssertionError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
+        return os.waitstatus_to_exitcode(status)
 
     def test_when_the_terminal_is_gone_it_ends_although_nothing_happens(self):
         pid, master = self.on_a_terminal("--listen")
@@ -292,11 +296,12 @@ def exists(kind, number):
 @unittest.skipUnless(shutil.which("bpftool"), "bpftool is missing")
 class Remains(unittest.TestCase):
     def expect_gone(self, objects):
-        deadline = time.monotonic() + live.DEADLINE_S
-        while objects := {one for one in objects if exists(*one)}:
-            if time.monotonic() > deadline:
-                self.fail(f"still in the kernel: {sorted(objects)}")
-            time.sleep(0.1)
+        def gone():
+            left.difference_update([one for one in left if not exists(*one)])
+            return not left
+
+        left = set(objects)
+        live.wait_until(gone, lambda: f"end of {sorted(left)} in the kernel")
 
     def test_kill_leaves_nothing_in_the_kernel(self):
         tracer = live.Tracer("--listen")

@@ -83,17 +83,27 @@ class Recorder:
     def table(self):
         return rows(live.run("ss", "--from", self.log, "-Htuan").stdout)
 
-    def wait_for_agreement(self, test):
+    def wait_for_agreement(self):
         """Seconds until the recorded table is what ss shows."""
+        table, expected = [], []
+
+        def agree():
+            nonlocal table, expected
+            table, expected = self.table(), ss()  # what the kernel still does by itself
+            return table == expected
+
+        def difference():
+            ghosts, missing = set(table) - set(expected), set(expected) - set(table)
+            return f"agreement: {len(ghosts)} ghosts {sorted(ghosts)[:5]} {len(missing)} missing {sorted(missing)[:5]}"
+
         began = time.monotonic()
-        expected = ss()
-        while (table := self.table()) != expected:
-            expected = ss()  # what the kernel still does by itself
-            if time.monotonic() - began > max(AGREE_S, live.DEADLINE_S):
-                ghosts, missing = set(table) - set(expected), set(expected) - set(table)
-                test.fail(f"{len(ghosts)} ghosts {sorted(ghosts)[:5]} {len(missing)} missing {sorted(missing)[:5]}")
-            time.sleep(0.05)
+        live.wait_until(agree, difference)
         return time.monotonic() - began
+
+    def lost(self):
+        """Records of the kernel that the log says are lost, so far."""
+        with open(os.path.join(self.log, "socktrace.jsonl")) as log:
+            return sum(count(json.loads(line), "count") for line in log if line.startswith('{"k":"loss"') and line.endswith("\n"))
 
     def end(self):
         code = self.tracer.stop()
@@ -141,10 +151,10 @@ class Loss(unittest.TestCase):
 
     def overflow(self, held, recorder):
         generators = [Churn() for _ in range(2)]
-        time.sleep(0.5)  # the load itself: how long the ring overflows
+        live.wait_until(lambda: recorder.lost() > 20_000, "loss")
         for generator in generators:
             generator.rest()
-        took = recorder.wait_for_agreement(self)
+        took = recorder.wait_for_agreement()
         for generator in generators:
             generator.end()
         return took
@@ -194,11 +204,11 @@ class Loss(unittest.TestCase):
                 before = resident_kib(pid)
                 generators = [Churn() for _ in range(2)]
                 recorder.tracer.signal(signal.SIGSTOP)
-                time.sleep(STALL_S)  # the stall itself
+                live.pass_time(STALL_S)
                 for generator in generators:
                     generator.rest()
                 recorder.tracer.signal(signal.SIGCONT)
-                took = recorder.wait_for_agreement(self)
+                took = recorder.wait_for_agreement()
                 growth = resident_kib(pid) - before
                 for generator in generators:
                     generator.end()

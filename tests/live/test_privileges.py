@@ -14,11 +14,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
-from support.live import DEADLINE_S, SOCKTRACE, Tracer, enter_network_namespace, listener  # noqa: E402
+from support.live import DEADLINE_S, SOCKTRACE, Tracer, enter_network_namespace, listener, wait_until  # noqa: E402
 
 CAPABILITIES = {"DAC_OVERRIDE": 1 << 1, "DAC_READ_SEARCH": 1 << 2, "SYS_PTRACE": 1 << 19, "SYS_ADMIN": 1 << 21, "BPF": 1 << 39}
 FEW = ["bpf", "perfmon", "net_admin"]
@@ -47,14 +46,6 @@ def records(path):
         with open(path) as file:
             return [json.loads(line) for line in file if line.endswith("\n")]
     return []
-
-
-def wait(condition, what):
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"no {what}")
-        time.sleep(0.02)
 
 
 def fail_to_bind():
@@ -88,7 +79,7 @@ class Directory(unittest.TestCase):
 
     def see_a_failed_bind(self, path):
         port = fail_to_bind()
-        wait(lambda: port in self.ports_in(path, "bind.failed"), f"bind.failed of port {port} in {path}")
+        wait_until(lambda: port in self.ports_in(path, "bind.failed"), f"bind.failed of port {port} in {path}")
 
     def check_that_all_goes_on(self, tracer):
         """Events, comparing with the kernel, rotation: as before."""
@@ -97,10 +88,10 @@ class Directory(unittest.TestCase):
             tracer.signal(signal.SIGUSR1)
             tracer.wait(lambda: any("compared with the kernel" in m for m in tracer.messages), "comparison")
             self.assertIn("0 missing, 0 ghosts, 0 wrong", tracer.messages[-1])
-            wait(lambda: held.getsockname()[1] in self.ports_in(self.log, "tcp.listen"), "listener")
+            wait_until(lambda: held.getsockname()[1] in self.ports_in(self.log, "tcp.listen"), "listener")
             os.rename(self.log, self.log + ".1")
             tracer.signal(signal.SIGHUP)
-            wait(lambda: any(r["k"] == "key" and r["part"] == "end" for r in records(self.log)), "keyframe in the new file")
+            wait_until(lambda: any(r["k"] == "key" and r["part"] == "end" for r in records(self.log)), "keyframe in the new file")
             rows = [r for r in records(self.log) if r.get("k") == "sock"]
             mine = [r for r in rows if r["network"]["local"]["port"] == held.getsockname()[1]]
             self.assertEqual([owner["pid"] for owner in mine[0]["owners"]], [os.getpid()])
@@ -138,7 +129,7 @@ class Recorder(Directory):
             self.assertIn("attached", strace.stderr.readline())
             self.check_that_all_goes_on(tracer)
             with listener() as held:
-                wait(lambda: self.compressed() or connect_and_reset(held), "compressed file")
+                wait_until(lambda: self.compressed() or connect_and_reset(held), "compressed file")
             self.assertEqual(tracer.stop(), 0)
             strace.communicate(timeout=DEADLINE_S)
         with open(trace) as file:
