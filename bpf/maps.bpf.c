@@ -4,6 +4,7 @@
 #include "maps.h"
 
 struct st_ring_map st_ring SEC(".maps");
+struct st_seen_map st_seen SEC(".maps");
 struct st_calls_map st_calls SEC(".maps");
 struct st_sent_map st_sent SEC(".maps");
 

@@ -39,7 +39,28 @@ struct st_sent_map {
 	__type(value, __u16);
 };
 
+/* A transition, by the arguments of its hook. */
+struct st_transition {
+	__u64 sk;
+	__u64 states;
+};
+
+/* The transitions of this CPU that st_set_state has seen and st_set_state_nested has not: the last
+ * one, and that of the task which a softirq has interrupted between the two. */
+struct st_seen {
+	struct st_transition last;
+	struct st_transition before;
+};
+
+struct st_seen_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct st_seen);
+};
+
 extern struct st_ring_map st_ring SEC(".maps");
+extern struct st_seen_map st_seen SEC(".maps");
 extern struct st_calls_map st_calls SEC(".maps");
 extern struct st_sent_map st_sent SEC(".maps");
 

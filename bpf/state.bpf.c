@@ -127,8 +127,7 @@ static __always_inline void st_tcp_close(struct sock *sk, const struct tcp_sock 
 	st_submit(record, false);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(st_set_state, struct sock *sk, int old, int new)
+static __always_inline int st_any_transition(struct sock *sk, int old, int new)
 {
 	/*
 	 * A new child goes on to ESTABLISHED in the same packet. A TCP Fast Open child stays here
@@ -154,6 +153,56 @@ int BPF_PROG(st_set_state, struct sock *sk, int old, int new)
 	}
 	st_plain_transition(sk, old, new);
 	return 0;
+}
+
+static __always_inline bool st_is(const struct st_transition *seen, const struct sock *sk,
+				  __u64 states)
+{
+	return seen->sk == (__u64)sk && seen->states == states;
+}
+
+/*
+ * The kernel does not run a program inside itself on the same CPU: a timer's softirq that
+ * interrupts it in a task (a delayed ACK that ends a FIN_WAIT1, say) would have its transitions
+ * dropped, counted as recursion_misses and nowhere else. So there are two copies of one program,
+ * attached in this order. What the first has seen it notes, and the second leaves that alone; what
+ * the first was kept from seeing is the second's.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(st_set_state, struct sock *sk, int old, int new)
+{
+	__u32 key = 0;
+	struct st_seen *seen = bpf_map_lookup_elem(&st_seen, &key);
+
+	if (!seen)
+		return 0;
+	seen->before = seen->last;
+	seen->last.sk = (__u64)sk;
+	seen->last.states = old << 8 | new;
+	return st_any_transition(sk, old, new);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(st_set_state_nested, struct sock *sk, int old, int new)
+{
+	__u64 states = old << 8 | new;
+	__u32 key = 0;
+	struct st_seen *seen = bpf_map_lookup_elem(&st_seen, &key);
+
+	if (!seen)
+		return 0;
+	if (st_is(&seen->last, sk, states)) {
+		seen->last = seen->before;
+		seen->before.sk = 0;
+		return 0;
+	}
+	/* A softirq came between, whose last transition this one was kept from seeing. */
+	if (st_is(&seen->before, sk, states)) {
+		seen->last.sk = 0;
+		seen->before.sk = 0;
+		return 0;
+	}
+	return st_any_transition(sk, old, new);
 }
 
 /* The others ended at ->CLOSE, where their port went. */

@@ -8,6 +8,7 @@ namespace socktrace::probe {
 // What a program needs beside the kernel's consent.
 enum class HookGroup {
   state,    // tp_btf
+  nested,   // as state, a part of the hook that it needs, which is not listed by itself
   cgroup,   // Options::cgroup_fd
   stamp,    // as cgroup, and only where ST_CFG_COOKIE is off
   fexit,    // BindResult::fexit
@@ -32,6 +33,8 @@ inline constexpr std::string_view kNoConnectResult = "local ports of connected U
 
 inline constexpr std::array kHooks = {
     HookInfo{"st_set_state", HookGroup::state, "", "nothing can be traced"},
+    HookInfo{"st_set_state_nested", HookGroup::nested, "st_set_state",
+             "transitions of packets that interrupt others are lost"},
     HookInfo{"st_destroy", HookGroup::state, "",
              "bound TCP sockets that are never used end at their release"},
     HookInfo{"st_error", HookGroup::state, "", "the reason of a failed connection is inferred"},

@@ -108,7 +108,7 @@ struct Tracer::Impl {
         }
       }
     }
-    hooks.push_back(std::move(hook));
+    if (info.group != HookGroup::nested) hooks.push_back(std::move(hook));
   }
 };
 
