@@ -39,6 +39,7 @@ enum st_flag {
 	ST_F_STATS = 2,	  /* st_stats follows */
 	ST_F_RESULT = 4,  /* head.error is what the system call returned (errno >= 0), not a guess */
 	ST_F_MINI = 8,	  /* ST_STATE to CLOSE: a timewait mini-socket stays, in the state given by sock.mini_state */
+	ST_F_AWAITED = 16, /* ST_STATE to LISTEN inside a traced listen(): its ST_LISTEN follows (that of the MPTCP socket, for a subflow) */
 };
 
 /* st_sock.options: socket options that decide bind conflicts and that sock_diag does not carry */

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "call.h"
 #include "emit.h"
 #include "sock.h"
 #include "task.h"
@@ -53,13 +54,4 @@ static __always_inline void st_fill_call(struct st_call *call, void *ctx, const 
 {
 	st_fill_hook(&call->sock, &call->cookie, &call->sk, &call->netns, ctx, sk);
 	call->seen = 1;
-}
-
-/* The call that the current thread is in, if a traced system call made an entry of this kind. */
-static __always_inline struct st_call *st_current_call(__u8 kind)
-{
-	__u64 id = bpf_get_current_pid_tgid();
-	struct st_call *call = bpf_map_lookup_elem(&st_calls, &id);
-
-	return call && call->kind == kind ? call : NULL;
 }

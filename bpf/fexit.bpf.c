@@ -28,10 +28,16 @@ int BPF_PROG(st_fexit_bind, int fd, void *address, int length, int result)
 	return st_bind_ends(result);
 }
 
+SEC("fentry/__sys_listen")
+int BPF_PROG(st_fentry_listen, int fd)
+{
+	return st_call_begins(ST_LISTEN, fd);
+}
+
 SEC("fexit/__sys_listen")
 int BPF_PROG(st_fexit_listen, int fd, int backlog, int result)
 {
-	return st_ignored() ? 0 : st_listen_ends(fd, result);
+	return st_listen_ends(result);
 }
 
 SEC("fexit/__sys_accept4")

@@ -147,19 +147,31 @@ static __always_inline int st_bind_ends(long result)
 	return 0;
 }
 
-static __always_inline int st_listen_ends(int fd, long result)
+static __always_inline void st_listen_result(int fd, long result)
 {
 	const struct sock *sk = st_sock_of(fd);
 	struct st_with_task *record;
 
 	if (!sk || !st_is_inet(sk))
-		return 0;
+		return;
 	record = st_result(ST_LISTEN, result, fd);
 	if (!record)
-		return 0;
+		return;
 	st_fill_at(record, sk);
 	record->sock.backlog = BPF_CORE_READ(sk, sk_max_ack_backlog);
 	st_submit(record, true);
+}
+
+static __always_inline int st_listen_ends(long result)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct st_call *call = bpf_map_lookup_elem(&st_calls, &id);
+
+	if (!call)
+		return 0;
+	if (call->kind == ST_LISTEN)
+		st_listen_result(call->fd, result);
+	bpf_map_delete_elem(&st_calls, &id);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "macros.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "call.h"
 #include "emit.h"
 #include "sock.h"
 #include "task.h"
@@ -108,6 +109,8 @@ static __always_inline void st_transition_by_caller(struct sock *sk, int old, in
 		return;
 	st_fill_transition(&record->head, &record->sock, sk, old, new);
 	st_fill_task(&record->task, -1);
+	if (new == TCP_LISTEN && st_current_call(ST_LISTEN))
+		record->head.flags |= ST_F_AWAITED;
 	st_submit(record, old == TCP_LISTEN || new == TCP_LISTEN);
 }
 

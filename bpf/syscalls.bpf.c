@@ -31,15 +31,7 @@ int st_enter_listen(struct trace_event_raw_sys_enter *ctx)
 SEC("tracepoint/syscalls/sys_exit_listen")
 int st_exit_listen(struct trace_event_raw_sys_exit *ctx)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct st_call *call = bpf_map_lookup_elem(&st_calls, &id);
-	int fd;
-
-	if (!call)
-		return 0;
-	fd = call->fd;
-	bpf_map_delete_elem(&st_calls, &id);
-	return st_listen_ends(fd, ctx->ret);
+	return st_listen_ends(ctx->ret);
 }
 
 SEC("tracepoint/syscalls/sys_exit_accept")

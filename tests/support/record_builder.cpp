@@ -109,6 +109,10 @@ RecordBuilder& RecordBuilder::error(int32_t error) {
   return record.error = error, *this;
 }
 
+RecordBuilder& RecordBuilder::awaited() {
+  return record.is_awaited = true, *this;
+}
+
 RecordBuilder& RecordBuilder::mini(State state) {
   record.has_mini = true;
   record.mini_state = state;

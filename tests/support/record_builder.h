@@ -30,6 +30,7 @@ class RecordBuilder {
   RecordBuilder& result(int32_t error = 0);
   RecordBuilder& error(int32_t error);
   RecordBuilder& mini(State state);
+  RecordBuilder& awaited();
   RecordBuilder& stats(uint64_t received, uint64_t sent);
   RecordBuilder& backlog(uint32_t backlog);
   RecordBuilder& locked();

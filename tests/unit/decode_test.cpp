@@ -97,7 +97,7 @@ TEST(Decode, EveryFieldOfHeadAndSocketArrives) {
 }
 
 TEST(Decode, EveryFlagCombinationHasTheLengthItsFlagsSay) {
-  for (int flags = 0; flags < 16; ++flags) {
+  for (int flags = 0; flags < 32; ++flags) {
     RecordBytes raw;
     raw.head.flags = static_cast<uint8_t>(flags);
     raw.head.error = 98;
@@ -109,6 +109,7 @@ TEST(Decode, EveryFlagCombinationHasTheLengthItsFlagsSay) {
     EXPECT_EQ(record->has_stats, (flags & ST_F_STATS) != 0);
     EXPECT_EQ(record->has_result, (flags & ST_F_RESULT) != 0);
     EXPECT_EQ(record->has_mini, (flags & ST_F_MINI) != 0);
+    EXPECT_EQ(record->is_awaited, (flags & ST_F_AWAITED) != 0);
     EXPECT_EQ(record->error, 98);
     EXPECT_EQ(record->mini_state, flags & ST_F_MINI ? State::time_wait : State::none);
     EXPECT_EQ(record->task.pid, flags & ST_F_TASK ? 991u : 0u);
@@ -221,8 +222,8 @@ TEST(Decode, WhatIsWrongIsNamed) {
   raw.head.kind = 13;
   EXPECT_EQ(refusal(raw.bytes()), "decode record: unknown kind 13");
   raw = {};
-  raw.head.flags = 16;
-  EXPECT_EQ(refusal(raw.bytes()), "decode record: unknown flags 16");
+  raw.head.flags = 32;
+  EXPECT_EQ(refusal(raw.bytes()), "decode record: unknown flags 32");
   raw = {};
   raw.head.error = -98;
   EXPECT_EQ(refusal(raw.bytes()), "decode record: errno -98");

@@ -226,6 +226,44 @@ TEST(Tracker, ListenUndoneWithoutResultFailsByInference) {
   EXPECT_EQ(tracked.told(), "listen.failed #1 127.0.0.1:8080>0.0.0.0:* closed by 7 owners 7/-1 errno 98?\n");
 }
 
+TEST(Tracker, AwaitedListenIsNotToldBeforeItsResult) {
+  Tracked tracked;
+  tracked << announced(1).awaited();
+  tracked.tick(kSecond + 500 * kMillisecond);
+  EXPECT_EQ(tracked.told(), "");
+  tracked << unannounced(1).at(kSecond + 600 * kMillisecond);
+  tracked.tick(kSecond + 700 * kMillisecond);
+  tracked << listened(1, EADDRINUSE).at(kSecond + 800 * kMillisecond);
+  tracked.tick(9 * kSecond);
+  EXPECT_EQ(tracked.told(), "listen.failed #1 127.0.0.1:8080>0.0.0.0:* closed by 7 owners 7/4 errno 98\n");
+}
+
+TEST(Tracker, AwaitedListenWhoseResultIsLostIsToldAfterASecond) {
+  Tracked tracked;
+  tracked << announced(1).awaited();
+  tracked.tick(2 * kSecond - 1);
+  EXPECT_EQ(tracked.told(), "");
+  tracked.tick(2 * kSecond);
+  EXPECT_EQ(tracked.told(), "tcp.listen #1 127.0.0.1:8080>0.0.0.0:* listen<closed by 7 owners 7/-1\n");
+}
+
+TEST(Tracker, AwaitedListenIsToldWhenItsThreadReturnsFromAnotherCall) {
+  Tracked tracked;
+  tracked << announced(1).awaited() << listened(2).at(kSecond + 1000);
+  EXPECT_EQ(tracked.told(),
+            "tcp.listen #1 127.0.0.1:8080>0.0.0.0:* listen<closed by 7 owners 7/-1\n"
+            "tcp.listen #2 127.0.0.1:8080>0.0.0.0:* listen<closed by 7 owners 7/4\n");
+}
+
+TEST(Tracker, AwaitedListenThatWasShutDownLaterHadListened) {
+  Tracked tracked;
+  tracked << announced(1).awaited() << unannounced(1).at(kSecond + 5 * kMillisecond);
+  tracked.tick(2 * kSecond);
+  EXPECT_EQ(tracked.told(),
+            "tcp.listen #1 127.0.0.1:8080>0.0.0.0:* listen<closed by 7 owners 7/-1\n"
+            "tcp.closed #1 127.0.0.1:8080>0.0.0.0:* closed<listen by 7 owners 7/-1 gone\n");
+}
+
 TEST(Tracker, ListenOnAListenerChangesTheBacklogOnly) {
   Tracked tracked;
   tracked << listened(1);

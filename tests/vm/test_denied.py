@@ -73,7 +73,7 @@ class Confidentiality(unittest.TestCase):
         _, verdict, checks = doctor()
         self.assertEqual(verdict["verdict"], "reduced")
         self.assertEqual((checks["lockdown"]["state"], checks["lockdown"]["found"]), ("off", "confidentiality"))
-        self.assertEqual(off(checks, "hooks"), ["fexit/__sys_accept4", "fexit/__sys_listen"])
+        self.assertEqual(off(checks, "hooks"), ["fentry/__sys_listen", "fexit/__sys_accept4", "fexit/__sys_listen"])
         for name in off(checks, "hooks"):
             self.assertIn("lockdown", checks[name]["fix"])
 

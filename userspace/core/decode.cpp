@@ -8,7 +8,7 @@ namespace socktrace {
 namespace {
 
 constexpr uint16_t kMptcp = 262;
-constexpr uint8_t kKnownFlags = ST_F_TASK | ST_F_STATS | ST_F_RESULT | ST_F_MINI;
+constexpr uint8_t kKnownFlags = ST_F_TASK | ST_F_STATS | ST_F_RESULT | ST_F_MINI | ST_F_AWAITED;
 constexpr int kMaxErrno = 4095;
 
 Error damaged(const std::string& what) {
@@ -123,6 +123,7 @@ Result<Record> decode(std::span<const std::byte> bytes) {
   record.has_task = head.flags & ST_F_TASK;
   record.has_stats = head.flags & ST_F_STATS;
   record.has_mini = head.flags & ST_F_MINI;
+  record.is_awaited = head.flags & ST_F_AWAITED;
   record.old_state = static_cast<State>(sock.old_state);
   record.new_state = static_cast<State>(sock.new_state);
   record.mini_state = static_cast<State>(sock.mini_state);

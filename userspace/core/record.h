@@ -57,7 +57,8 @@ struct Record {
   bool has_result = false;  // error is what the system call returned
   bool has_task = false;
   bool has_stats = false;
-  bool has_mini = false;  // mini_state is valid: a timewait mini-socket stays behind
+  bool is_awaited = false;  // CLOSE -> LISTEN: the result of its listen() follows
+  bool has_mini = false;    // mini_state is valid: a timewait mini-socket stays behind
   State old_state = State::none;
   State new_state = State::none;
   State mini_state = State::none;

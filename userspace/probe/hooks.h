@@ -41,6 +41,7 @@ inline constexpr std::array kHooks = {
     HookInfo{"st_fexit_bind", HookGroup::fexit, "", kNoBindResult},
     HookInfo{"st_fentry_bind", HookGroup::fexit, "st_fexit_bind", kNoBindResult},
     HookInfo{"st_fexit_listen", HookGroup::fexit, "", kNoListenResult, true},
+    HookInfo{"st_fentry_listen", HookGroup::fexit, "st_fexit_listen", kNoListenResult, true},
     HookInfo{"st_fexit_accept4", HookGroup::fexit, "", kNoAccept, true},
     HookInfo{"st_fexit_connect", HookGroup::fexit, "", kNoConnectResult},
     HookInfo{"st_fentry_connect", HookGroup::fexit, "st_fexit_connect", kNoConnectResult},

@@ -7,8 +7,14 @@
 namespace socktrace {
 namespace {
 
-// A listen() that fails undoes CLOSE -> LISTEN within microseconds.
+// A listen() that fails undoes CLOSE -> LISTEN within microseconds, unless its processor is taken from it: where a
+// result will come, that is waited for. Results can be lost.
 constexpr uint64_t kWindow_ns = 1'000'000;
+constexpr uint64_t kAwaited_ns = 1'000'000'000;
+
+uint64_t deadline(const Record& announced) {
+  return announced.time_ns + (announced.is_awaited ? kAwaited_ns : kWindow_ns);
+}
 
 }  // namespace
 
@@ -28,7 +34,7 @@ bool Tracker::on_listen_undone(const Hit& hit) {
     listens_.erase(at);
     return true;
   }
-  if (hit.record.time_ns > candidate.record.time_ns + kWindow_ns) {
+  if (hit.record.time_ns > deadline(candidate.record)) {
     settle_candidate(hit.key);  // it had listened, and was shut down
     return false;
   }
@@ -96,7 +102,7 @@ void Tracker::listen_failed(const Hit& hit, int32_t error, bool inferred) {
   emit(std::move(failed));
 }
 
-// No result will come (io_uring, 32-bit callers, no tracepoints): what the transitions tell has to do.
+// No result will come (io_uring, 32-bit callers, no hooks for results): what the transitions tell has to do.
 void Tracker::settle_candidate(const SocketKey& key) {
   const auto at = listens_.find(key);
   if (at == listens_.end()) return;
@@ -104,17 +110,34 @@ void Tracker::settle_candidate(const SocketKey& key) {
   listens_.erase(at);
   if (candidate.settled) return;
   const Hit hit{candidate.record, key, table_.find(key)};
-  if (candidate.undone)
-    listen_failed(hit, EADDRINUSE, true);
-  else
-    listening(hit, false);
+  if (!candidate.undone) return listening(hit, false);
+  const Record& undone = *candidate.undone;
+  if (undone.time_ns <= candidate.record.time_ns + kWindow_ns) return listen_failed(hit, EADDRINUSE, true);
+  listening(hit, false);  // its result was lost
+  on_close({undone, key, table_.find(key)});
 }
 
-void Tracker::settle_candidate_before(const Hit& hit) {
+// A socket that does something else, or a thread that has returned from another call, has its listen() behind it. An
+// MPTCP socket's result is the only one for its subflow too.
+void Tracker::settle_candidates_before(const Hit& hit) {
   const Record& record = hit.record;
-  if (record.kind == RecordKind::listen || record.kind == RecordKind::error) return;
-  if (record.kind == RecordKind::state && record.old_state == State::listen) return;
-  settle_candidate(hit.key);
+  const bool tells = record.kind == RecordKind::listen || record.kind == RecordKind::error ||
+                     (record.kind == RecordKind::state && record.old_state == State::listen);
+  std::vector<SocketKey> over;
+  for (const auto& [key, candidate] : listens_) {
+    const Record& announced = candidate.record;
+    const bool returned = record.has_result && announced.is_awaited &&
+                          record.task.tid == announced.task.tid && record.time_ns >= announced.time_ns;
+    if (key == hit.key ? !tells : returned) over.push_back(key);
+  }
+  for (const SocketKey& key : over) settle_candidate(key);
+}
+
+void Tracker::settle_overdue_candidates(uint64_t now_ns) {
+  std::vector<SocketKey> overdue;
+  for (const auto& [key, candidate] : listens_)
+    if (deadline(candidate.record) <= now_ns) overdue.push_back(key);
+  for (const SocketKey& key : overdue) settle_candidate(key);
 }
 
 // Who has received a connection listens, whether or not its listen() has returned.

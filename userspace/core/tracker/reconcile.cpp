@@ -138,6 +138,8 @@ void Tracker::settle_rows() {
     else
       correct(*row, std::move(dumped), expires_ns);
   }
+  for (const Socket& bound : behind)
+    if (timewait_.leaves_bound(bound.key)) idle_.keep(bound);
 }
 
 void Tracker::discover(Socket&& dumped, uint64_t expires_ns) {

@@ -56,7 +56,7 @@ Tracker::Tracker(Table& table, FindProcess find_process, EventSink sink, Tracker
 void Tracker::apply(const Record& record) {
   const SocketKey key = identities_.resolve(record.socket);
   if (!binds_.empty()) settle_binds_before({record, key, nullptr});
-  if (!listens_.empty()) settle_candidate_before({record, key, nullptr});
+  if (!listens_.empty()) settle_candidates_before({record, key, nullptr});
 
   const Hit hit{record, key, table_.find(key)};
   switch (record.kind) {
@@ -92,15 +92,10 @@ void Tracker::apply(const Record& record) {
 
 // Announcements and attempts whose result has not come in time.
 void Tracker::settle_overdue(uint64_t now_ns) {
-  constexpr uint64_t kListenSettles_ns = 1'000'000;
   constexpr uint64_t kBindSettles_ns = 20'000'000;
 
+  settle_overdue_candidates(now_ns);
   std::vector<SocketKey> settled;
-  for (const auto& [key, candidate] : listens_)
-    if (candidate.record.time_ns + kListenSettles_ns <= now_ns) settled.push_back(key);
-  for (const SocketKey& key : settled) settle_candidate(key);
-
-  settled.clear();
   for (const auto& [key, attempt] : binds_)
     if (attempt.time_ns + kBindSettles_ns <= now_ns) settled.push_back(key);
   for (const SocketKey& key : settled) settle_bind(key);

@@ -145,7 +145,8 @@ class Tracker {
   void listening(const Hit& hit, bool has_result);
   void listen_failed(const Hit& hit, int32_t error, bool inferred);
   void settle_candidate(const SocketKey& key);
-  void settle_candidate_before(const Hit& hit);
+  void settle_candidates_before(const Hit& hit);
+  void settle_overdue_candidates(uint64_t now_ns);
   void settle_candidates_on(const Socket& child);
 
   // bind.cpp
