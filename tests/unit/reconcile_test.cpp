@@ -285,23 +285,62 @@ TEST(Reconcile, DumpTellsWhenAMiniSocketEnds) {
   EXPECT_EQ(tracked.table.size(), 0u);
 }
 
-TEST(Reconcile, SweepOfMiniSocketsEndsThoseThatAreOverAndKeepsTheOthers) {
+TEST(Reconcile, MiniSocketsThatADumpDoesNotShowAreOverAndThatIsNoFault) {
   Tracked tracked;
   tracked.dump(kSecond, {DumpRow(1, State::time_wait, kClient, kServer),
                          DumpRow(2, State::time_wait, kClient, "127.0.0.1:81"), listener()});
   tracked.told();
-  ASSERT_TRUE(tracked.tracker.wants_mini_sweep(61 * kSecond));
-  tracked.tracker.begin_dump(61 * kSecond, false);
-  tracked.tracker.dump_row(Socket(DumpRow(2, State::time_wait, kClient, "127.0.0.1:81").socket),
-                           70 * kSecond);
-  const DumpScope minis{{test::kNetns}, [](const Socket& row) { return row.state == State::time_wait; }};
-  for (const Socket& suspect : tracked.tracker.suspects(minis))
-    tracked.tracker.confirm_gone(suspect.key, 61 * kSecond);
-  const ReconcileCounts counts = tracked.tracker.finish_dump(61 * kSecond);
+  const ReconcileCounts counts = tracked.dump(
+      30 * kSecond, {listener(), DumpRow(2, State::time_wait, kClient, "127.0.0.1:81")}, true, {1});
   EXPECT_EQ(counts.ended, 1u);
   EXPECT_EQ(counts.ghosts, 0u);
-  tracked.tick(61 * kSecond);
   EXPECT_EQ(tracked.told(), "socket.closed #1 127.0.0.1:40000>127.0.0.1:80 closed<time_wait gone\n");
+}
+
+TEST(Reconcile, LaterDumpTellsAnewWhenAMiniSocketEnds) {
+  Tracked tracked;
+  tracked.dump(kSecond, {established()});
+  tracked << client(State::fin_wait_2, State::close).mini(State::fin_wait_2).at(2 * kSecond);
+  tracked.tracker.begin_dump(3 * kSecond, true);
+  tracked.tracker.dump_row(Socket(DumpRow(1, State::fin_wait_2, kClient, kServer).socket), 8 * kSecond);
+  tracked.tracker.finish_dump(3 * kSecond);
+  tracked.tick(8 * kSecond - 1);
+  EXPECT_EQ(tracked.table.size(), 1u);
+  tracked.tick(8 * kSecond);
+  EXPECT_EQ(tracked.table.size(), 0u);
+}
+
+TEST(Reconcile, MiniSocketsLiveAsMuchLongerAsTimersMayBeLate) {
+  Tracked tracked({.timers_late_ns = 2 * kSecond});
+  tracked.tracker.begin_dump(kSecond, false);
+  tracked.tracker.dump_row(Socket(DumpRow(1, State::time_wait, kClient, kServer).socket), 5 * kSecond);
+  tracked.tracker.finish_dump(kSecond);
+  tracked.tick(7 * kSecond - 1);
+  EXPECT_EQ(tracked.table.size(), 1u);
+  tracked.tick(7 * kSecond);
+  EXPECT_EQ(tracked.table.size(), 0u);
+}
+
+TEST(Reconcile, BoundSocketsThatNoDumpShowsAreNeverMissed) {
+  const DumpScope before_6_8{{test::kNetns}, [](const Socket& row) { return row.state != State::close; }};
+  Tracked tracked;
+  tracked.dump(kSecond, {});
+  tracked << RecordBuilder(RecordKind::bind, 1).local("127.0.0.1:80").by(7, 3).result().at(2 * kSecond);
+  for (uint64_t second = 3; second < 7; ++second) {
+    tracked.tracker.begin_dump(second * kSecond, true);
+    EXPECT_TRUE(tracked.tracker.suspects(before_6_8).empty());
+    EXPECT_EQ(tracked.tracker.finish_dump(second * kSecond + 1).ghosts, 0u);
+  }
+  EXPECT_EQ(tracked.rows(), "#1 127.0.0.1:80>0.0.0.0:* closed owners 7/3\n");
+}
+
+TEST(Reconcile, ListenerThatADumpShowsHasListened) {
+  Tracked tracked;
+  tracked.dump(kSecond, {});
+  tracked << transition(State::close, State::listen, 9).local("0.0.0.0:80").by(5).awaited().at(2 * kSecond);
+  tracked.told();
+  EXPECT_EQ(tracked.dump(2 * kSecond + 1, {listener()}, true).missing, 0u);
+  EXPECT_EQ(tracked.rows(), "#9 0.0.0.0:80>0.0.0.0:* listen owners 5/-1\n");
 }
 
 TEST(Reconcile, ConnectionRequestOfADumpEndsByTimeOrBecomesAChild) {

@@ -71,11 +71,11 @@ Result<std::vector<Socket>> HostSockets::dump(const Request& request) {
   if (request.port != 0) bytecode = bytecode_for(request.port);
   dump.bytecode = bytecode;
   std::vector<Socket> sockets;
-  Result<void> dumped = source::dump_sockets(dump, [&](Socket&& socket) {
-    if (request.port != 0 && socket.local.port != request.port) return;
-    sockets.push_back(std::move(socket));
+  const Result<diag::TableSet> dumped = source::dump_sockets(dump, [&](diag::Row&& row) {
+    if (request.port != 0 && row.socket.local.port != request.port) return;
+    sockets.push_back(std::move(row.socket));
   });
-  if (!dumped) return std::move(dumped.error());
+  if (!dumped) return Error(dumped.error());
   if (sockets.empty()) return sockets;
   if (!owners_)
     if (Result<void> found = find_owners(); !found) return std::move(found.error());

@@ -75,7 +75,7 @@ Session::Session(const TraceOptions& options, Selection selection, sys::Signals 
       names_(system_names()),
       tracker_(
           table_, [this](const Task& task) { return processes_.find(task); },
-          [this](Event&& event) { on_event(std::move(event)); }),
+          [this](Event&& event) { on_event(std::move(event)); }, live_.tracker_options()),
       comparison_(live_, tracker_, namespaces_,
                   [this](const source::SocketHolder& holder) {
                     return processes_.find(holder.pid, holder.start_ns, holder.comm());

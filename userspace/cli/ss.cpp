@@ -192,8 +192,7 @@ Result<std::optional<ss::TcpCounts>> count_tcp() {
   request.tables = diag::bit(diag::Table::tcp);
   request.states &= ~(mask(State::time_wait) | mask(State::syn_recv));
   const auto dumped = source::dump_rows(request, [&](const diag::Row& row) {
-    constexpr uint8_t kTimeWaitTimer = 3;
-    if (row.timer.kind == kTimeWaitTimer) return true;  // in FIN-WAIT-2, and counted with TIME-WAIT
+    if (row.timer.is_timewait()) return true;  // in FIN-WAIT-2, and counted with TIME-WAIT
     ++counts.sockets;
     if (row.socket.state == State::close)
       ++counts.closed;

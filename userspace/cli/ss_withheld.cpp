@@ -36,9 +36,8 @@ constexpr Module kModules[] = {
 
 // Mini-sockets (TIME_WAIT, requests) and rows from /proc/net have the fixed part alone.
 bool is_full(const diag::Row& row) {
-  constexpr uint8_t kTimeWaitTimer = 3;
   const State state = row.socket.state;
-  return row.socket.key.cookie != 0 && row.timer.kind != kTimeWaitTimer && state != State::syn_recv &&
+  return row.socket.key.cookie != 0 && !row.timer.is_timewait() && state != State::syn_recv &&
          state != State::new_syn_recv;
 }
 

@@ -9,6 +9,13 @@
 #include "sys/procfs.h"
 
 namespace socktrace::source {
+namespace {
+
+uint64_t expiry(const diag::Timer& timer) {
+  return timer.is_timewait() ? sys::boottime_ns() + uint64_t{timer.expires_ms} * 1'000'000 : 0;
+}
+
+}  // namespace
 
 Result<OwnerMap> Comparison::find_owners() {
   Result<OwnerMap> owners = owners_from([this](const std::function<void(const st_open_socket&)>& sink) {
@@ -29,53 +36,60 @@ Result<void> Comparison::apply_arrived() {
   return {};
 }
 
-Result<void> Comparison::dump_one(const sys::NetNamespace& netns, std::vector<Socket>& sockets) {
+Result<void> Comparison::dump_one(const sys::NetNamespace& netns, std::vector<Dumped>& rows) {
   DumpRequest request;
   request.netns = netns.inode;
-  const auto take = [&](Socket&& socket) {
-    sockets.push_back(std::move(socket));
+  const auto take = [&](diag::Row&& row) {
+    rows.push_back({std::move(row.socket), expiry(row.timer)});
     constexpr size_t kRowsBetweenDrains = 1024;
-    if (sockets.size() % kRowsBetweenDrains == 0) (void)live_.drain([](const Record&) {});
+    if (rows.size() % kRowsBetweenDrains == 0) (void)live_.drain([](const Record&) {});
   };
-  return sys::in_netns(netns, [&] { return dump_sockets(request, take); });
+  return sys::in_netns(netns, [&]() -> Result<void> {
+    const Result<diag::TableSet> dumped = dump_sockets(request, take);
+    if (!dumped) return Error(dumped.error());
+    unlisted_ |= *dumped;
+    return {};
+  });
 }
 
 // What cannot be read of others is passed over: they may have gone meanwhile, or be closed to us.
-Result<void> Comparison::dump(const std::vector<sys::NetNamespace>& list, std::vector<Socket>& sockets) {
+Result<void> Comparison::dump(const std::vector<sys::NetNamespace>& list, std::vector<Dumped>& rows) {
   for (const sys::NetNamespace& netns : list) {
-    const size_t before = sockets.size();
-    Result<void> dumped = dump_one(netns, sockets);
+    const size_t before = rows.size();
+    Result<void> dumped = dump_one(netns, rows);
     if (dumped) {
       read_.insert(netns.inode);
       continue;
     }
     if (netns.own) return dumped;
-    sockets.resize(before);
+    rows.resize(before);
     if (!sys::is_gone(dumped.error())) unread_.insert(netns.inode);
   }
   return {};
 }
 
 // Every namespace that is listed, then those that only a socket leads to.
-Result<OwnerMap> Comparison::dump_all(std::vector<Socket>& sockets) {
+Result<OwnerMap> Comparison::dump_all(std::vector<Dumped>& rows) {
   read_.clear();
   unread_.clear();
+  unlisted_ = 0;
+  if (!lists_bound_) lists_bound_ = lists_bound_inactive();
   if (Result<void> refreshed = namespaces_.refresh(); !refreshed) return std::move(refreshed.error());
   (void)namespaces_.take_new();
-  if (Result<void> dumped = dump(namespaces_.list(), sockets); !dumped) return std::move(dumped.error());
+  if (Result<void> dumped = dump(namespaces_.list(), rows); !dumped) return std::move(dumped.error());
   Result<OwnerMap> owners = find_owners();
   if (!owners) return owners;
-  if (Result<void> dumped = dump(namespaces_.take_new(), sockets); !dumped) return std::move(dumped.error());
+  if (Result<void> dumped = dump(namespaces_.take_new(), rows); !dumped) return std::move(dumped.error());
   return owners;
 }
 
-void Comparison::take_rows(std::vector<Socket>&& sockets, const OwnerMap& owners) {
-  for (Socket& socket : sockets) {
+void Comparison::take_rows(std::vector<Dumped>&& rows, const OwnerMap& owners) {
+  for (auto& [socket, expires_ns] : rows) {
     // /proc/net/raw, on kernels without raw_diag, has no cookies; whoever holds the descriptor tells.
     if (const auto holders = owners.find(socket.inode, 0); socket.key.cookie == 0 && !holders.empty())
       socket.key = {holders.front().cookie, 0};
     attribute(socket, owners, describe_);
-    tracker_.dump_row(std::move(socket));
+    tracker_.dump_row(std::move(socket), expires_ns);
   }
 }
 
@@ -86,9 +100,14 @@ void Comparison::confirm_vanished(const std::vector<Socket>& suspects, const Own
       tracker_.confirm_gone(suspect.key, sys::boottime_ns());
 }
 
+bool Comparison::is_dumped(const Socket& row) const {
+  if (unlisted_ & diag::bit(diag::table_of(row))) return false;
+  return *lists_bound_ || !is_connection_oriented(row) || row.state != State::close;
+}
+
 // What the dump did not show may have been missed by it: ask for each, where it is.
 void Comparison::confirm_suspects(const OwnerMap& owners) {
-  DumpScope scope{read_, {}};
+  DumpScope scope{read_, [this](const Socket& row) { return is_dumped(row); }};
   if (namespaces_.is_all()) scope.has_vanished = [this](uint32_t netns) { return !unread_.contains(netns); };
   std::map<uint32_t, std::vector<Socket>> suspects;
   for (Socket& suspect : tracker_.suspects(scope)) suspects[suspect.netns].push_back(std::move(suspect));
@@ -117,10 +136,10 @@ Result<ReconcileCounts> Comparison::run(bool resync) {
   if (Result<void> before = apply_arrived(); !before) return std::move(before.error());
   live_.hold();
   tracker_.begin_dump(sys::boottime_ns(), resync);
-  std::vector<Socket> sockets;
-  Result<OwnerMap> owners = dump_all(sockets);
+  std::vector<Dumped> rows;
+  Result<OwnerMap> owners = dump_all(rows);
   if (!owners) return std::move(owners.error());
-  take_rows(std::move(sockets), *owners);
+  take_rows(std::move(rows), *owners);
 
   // What is on its way must not count as lost. The first time it is news, and waits for the table to be printed.
   if (resync) {
@@ -144,17 +163,17 @@ Result<void> Comparison::look_into_new() {
   if (fresh.empty()) return {};
   live_.hold();
   const uint64_t started_ns = sys::boottime_ns();
-  std::vector<Socket> sockets;
-  Result<void> dumped = dump(fresh, sockets);
+  std::vector<Dumped> rows;
+  Result<void> dumped = dump(fresh, rows);
   Result<void> released = live_.release([this](const Record& record) { apply(record); });
   if (!dumped) return dumped;
   if (!released) return released;
-  std::erase_if(sockets, [this](const Socket& socket) { return tracker_.knows(socket); });
-  if (sockets.empty()) return {};
+  std::erase_if(rows, [this](const Dumped& row) { return tracker_.knows(row.socket); });
+  if (rows.empty()) return {};
   tracker_.begin_partial_dump(started_ns, false);
   Result<OwnerMap> owners = find_owners();
   if (!owners) return std::move(owners.error());
-  take_rows(std::move(sockets), *owners);
+  take_rows(std::move(rows), *owners);
   (void)tracker_.finish_dump(sys::boottime_ns());
   return {};
 }

@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
+#include "core/diag/table.h"
 #include "core/result.h"
 #include "core/tracker/tracker.h"
 #include "source/known_namespaces.h"
@@ -42,10 +44,17 @@ class Comparison {
   [[nodiscard]] size_t closed_namespaces() const { return unread_.size(); }
 
  private:
-  Result<void> dump(const std::vector<sys::NetNamespace>& list, std::vector<Socket>& sockets);
-  Result<void> dump_one(const sys::NetNamespace& netns, std::vector<Socket>& sockets);
-  Result<OwnerMap> dump_all(std::vector<Socket>& sockets);
-  void take_rows(std::vector<Socket>&& sockets, const OwnerMap& owners);
+  // A socket of a dump, and when a timer of the kernel ends it (mini-sockets); 0: none does.
+  struct Dumped {
+    Socket socket;
+    uint64_t expires_ns = 0;
+  };
+
+  Result<void> dump(const std::vector<sys::NetNamespace>& list, std::vector<Dumped>& rows);
+  Result<void> dump_one(const sys::NetNamespace& netns, std::vector<Dumped>& rows);
+  Result<OwnerMap> dump_all(std::vector<Dumped>& rows);
+  void take_rows(std::vector<Dumped>&& rows, const OwnerMap& owners);
+  [[nodiscard]] bool is_dumped(const Socket& row) const;
   void confirm_suspects(const OwnerMap& owners);
   void confirm_vanished(const std::vector<Socket>& suspects, const OwnerMap& owners);
   Result<void> look_into_new();
@@ -58,6 +67,9 @@ class Comparison {
   DescribeHolder describe_;
   std::unordered_set<uint32_t> read_;    // namespaces, by this run
   std::unordered_set<uint32_t> unread_;  // there, but closed to us
+  // What no dump of this kernel shows.
+  diag::TableSet unlisted_ = 0;
+  std::optional<bool> lists_bound_;  // unknown until the first dump
 };
 
 }  // namespace socktrace::source

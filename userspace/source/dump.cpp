@@ -156,10 +156,10 @@ Result<TableAccess> table_access(Table table) {
   return path != nullptr && std::ifstream(path) ? TableAccess::proc : TableAccess::none;
 }
 
-Result<void> dump_sockets(const DumpRequest& request, const std::function<void(Socket&&)>& sink) {
+Result<diag::TableSet> dump_sockets(const DumpRequest& request, const std::function<void(Row&&)>& sink) {
   for (int attempt = 0; attempt < kMaxRepeats; ++attempt) {
     Result<DumpReport> report = dump_rows(request, [&](Row&& row) {
-      sink(std::move(row.socket));
+      sink(std::move(row));
       return true;
     });
     if (!report && report.error().code == ENOBUFS) continue;  // messages were lost on the way to us
@@ -169,7 +169,7 @@ Result<void> dump_sockets(const DumpRequest& request, const std::function<void(S
           "dump sockets: this kernel lists neither TCP nor UDP nor unix sockets by sock_diag; load "
           "tcp_diag, udp_diag, unix_diag",
           ErrorKind::unavailable, ENOENT};
-    if (!report->interrupted) return {};
+    if (!report->interrupted) return report->missing;
   }
   return Error{"dump sockets: interrupted by changes, or overrun, again and again", ErrorKind::general,
                EAGAIN};
@@ -202,7 +202,6 @@ bool lists_bound_inactive() {
   const sys::UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof address;
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   if (!fd || bind(fd.get(), generic, length) != 0 || getsockname(fd.get(), generic, &length) != 0)

@@ -44,10 +44,10 @@ Result<DumpReport> dump_rows(const DumpRequest& request, const RowSink& sink);
 enum class TableAccess { sock_diag, proc, none };
 Result<TableAccess> table_access(diag::Table table);
 
-// As dump_rows, for who needs the sockets only. A missing table is an error unless the kernel can be without
-// it (all but TCP, UDP and unix). A dump that was interrupted or lost
-// messages (ENOBUFS) is repeated, so that a socket may come more than once.
-Result<void> dump_sockets(const DumpRequest& request, const std::function<void(Socket&&)>& sink);
+// As dump_rows, for who needs all sockets. A missing table is an error unless the kernel can be without it (all
+// but TCP, UDP and unix); the value is which those are. A dump that was interrupted or lost messages (ENOBUFS) is
+// repeated, so that a socket may come more than once.
+Result<diag::TableSet> dump_sockets(const DumpRequest& request, const std::function<void(diag::Row&&)>& sink);
 
 // The kernel's present view of one socket, by its addresses (unix: inode) and cookie; nothing when it is gone
 // or was replaced by another. Inet sockets except raw ones, and unix sockets.

@@ -1,10 +1,14 @@
 #include "source/live.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <charconv>
 #include <optional>
 #include <thread>
 
 #include "sys/clock.h"
+#include "sys/file.h"
 
 namespace socktrace::source {
 
@@ -75,6 +79,19 @@ Result<void> Live::finish(const std::function<void(const Record&)>& on_record) {
 RecordCounts Live::counts() const {
   return {
       .attempted = tracer_.counters().attempted, .delivered = ledger_.delivered(), .lost = ledger_.lost()};
+}
+
+TrackerOptions Live::tracker_options() const {
+  constexpr uint64_t kTimeWait_ns = 60'000'000'000;
+  TrackerOptions options;
+  options.timers_late_ns = sys::timer_step_ns(kTimeWait_ns);
+  options.ends_are_seen = std::any_of(tracer_.hooks().begin(), tracer_.hooks().end(), [](const auto& hook) {
+    return hook.attached && (hook.name == "tp_btf/tcp_destroy_sock" || hook.name == "cgroup/sock_release");
+  });
+  // A namespace begins with the same limit.
+  const Result<std::string> limit = sys::read_file_at(AT_FDCWD, "/proc/sys/net/ipv4/tcp_max_tw_buckets");
+  if (limit) (void)std::from_chars(limit->data(), limit->data() + limit->size(), options.max_timewait);
+  return options;
 }
 
 std::vector<std::string> Live::costs() const {

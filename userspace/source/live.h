@@ -8,6 +8,7 @@
 #include "core/loss.h"
 #include "core/record.h"
 #include "core/result.h"
+#include "core/tracker/tracker.h"
 #include "probe/tracer.h"
 
 namespace socktrace::source {
@@ -37,6 +38,8 @@ class Live {
 
   [[nodiscard]] probe::Tracer& tracer() { return tracer_; }
   [[nodiscard]] const probe::Tracer& tracer() const { return tracer_; }
+  // What the tracker of these records has to know of this kernel and of the hooks.
+  [[nodiscard]] TrackerOptions tracker_options() const;
   // "bind errors are inferred": what the missing hooks cost, each once; empty when everything is attached.
   [[nodiscard]] std::vector<std::string> costs() const;
 

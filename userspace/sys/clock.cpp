@@ -48,6 +48,15 @@ uint64_t boottime_ns() {
   return read_clock(CLOCK_BOOTTIME) - static_cast<uint64_t>(boottime_shift_ns());
 }
 
+uint64_t timer_step_ns(uint64_t delay_ns) {
+  constexpr uint64_t kSlots = 63;  // of a level of the wheel; the next level's are eight times as long
+  timespec tick{};
+  if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) != 0 || tick.tv_nsec <= 0) return 0;
+  uint64_t step_ns = static_cast<uint64_t>(tick.tv_nsec);
+  while (delay_ns >= kSlots * step_ns) step_ns *= 8;
+  return step_ns;
+}
+
 uint64_t realtime_ns() {
   return read_clock(CLOCK_REALTIME);
 }

@@ -16,6 +16,10 @@ uint64_t realtime_ns();
 // CPU time that this process has used, all threads together.
 uint64_t process_cpu_ns();
 
+// By how much a timer of the kernel that is set `delay_ns` ahead may come late: the further away, the coarser the
+// steps of its timer wheel (kernel/time/timer.c, 4.8). 2 s for one of 60 s at 250 ticks a second.
+uint64_t timer_step_ns(uint64_t delay_ns);
+
 // How far this process's view of CLOCK_BOOTTIME is ahead of the kernel's (/proc/self/timens_offsets, 5.6);
 // 0 outside a time namespace. It also shifts the start times in /proc/PID/stat.
 int64_t boottime_shift_ns();

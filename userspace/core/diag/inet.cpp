@@ -7,8 +7,6 @@
 namespace socktrace::diag {
 namespace {
 
-constexpr uint8_t kTimeWaitTimer = 3;
-
 uint8_t socket_type(Table table) {
   switch (table) {
     case Table::raw:
@@ -41,6 +39,8 @@ Result<Row> parse_inet(Table table, std::span<const std::byte> message) {
     return Error{"sock_diag message: an inet socket of another family", ErrorKind::damaged};
 
   Row row{.table = table, .socket = {}, .timer = {}, .attributes = *attributes};
+  row.timer = {
+      .kind = header->idiag_timer, .retransmits = header->idiag_retrans, .expires_ms = header->idiag_expires};
   Socket& socket = row.socket;
   socket.key.cookie = cookie(header->id.idiag_cookie);
   socket.family = static_cast<Family>(header->idiag_family);
@@ -55,7 +55,7 @@ Result<Row> parse_inet(Table table, std::span<const std::byte> message) {
   socket.send_q = header->idiag_wqueue;
   socket.inode = header->idiag_inode;
   // TIME_WAIT and request mini-sockets have no owner, and report uid 0.
-  const bool mini = header->idiag_timer == kTimeWaitTimer || socket.state == State::syn_recv;
+  const bool mini = row.timer.is_timewait() || socket.state == State::syn_recv;
   if (!mini) socket.uid = header->idiag_uid;
   socket.mark = attributes->value<uint32_t>(INET_DIAG_MARK).value_or(0);
   socket.cgroup_id = attributes->value<uint64_t>(INET_DIAG_CGROUP_ID).value_or(0);
@@ -64,8 +64,6 @@ Result<Row> parse_inet(Table table, std::span<const std::byte> message) {
     socket.options.v6_only_known = true;
     socket.options.v6_only = *v6_only != 0;
   }
-  row.timer = {
-      .kind = header->idiag_timer, .retransmits = header->idiag_retrans, .expires_ms = header->idiag_expires};
   return row;
 }
 

@@ -95,7 +95,7 @@ Result<Row> parse_proc_row(Table table, Family family, std::string_view line) {
   if (table == Table::raw) {
     socket.protocol = socket.local.port;  // raw sockets have their protocol where others have a port
   }
-  if (row.timer.kind == 3) socket.uid = UINT32_MAX;  // TIME_WAIT has no owner
+  if (row.timer.is_timewait()) socket.uid = UINT32_MAX;  // it has no owner
   return row;
 }
 

@@ -18,6 +18,9 @@ struct Timer {
   uint8_t kind = 0;  // 0 none, 1 on, 2 keepalive, 3 timewait, 4 persist, 5 delayed ack
   uint8_t retransmits = 0;
   uint32_t expires_ms = 0;
+
+  // What is left is a timewait mini-socket, in TIME_WAIT or FIN_WAIT2, which ends with this timer.
+  [[nodiscard]] bool is_timewait() const { return kind == 3; }
 };
 
 // One socket of a dump: what every part of the program uses, and beside it what only the ss table shows. The

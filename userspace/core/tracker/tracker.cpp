@@ -103,7 +103,9 @@ void Tracker::settle_overdue(uint64_t now_ns) {
 
 void Tracker::tick(uint64_t now_ns) {
   settle_overdue(now_ns);
-  while (const std::optional<SocketKey> key = timewait_.due(now_ns)) end_mini(*key, now_ns);
+  if (now_ns > options_.timers_late_ns)
+    while (const std::optional<SocketKey> key = timewait_.due(now_ns - options_.timers_late_ns))
+      end_mini(*key, now_ns);
 
   if (now_ns > kTombstone_ns)
     ended_.forget_before(dumping_ ? std::min(dump_ns_, now_ns - kTombstone_ns) : now_ns - kTombstone_ns);

@@ -44,9 +44,11 @@ struct TrackerOptions {
   // Releases or destructions are reported (cgroup/sock_release, tcp_destroy_sock). If not, the end of a
   // connection is also taken for the end of its socket.
   bool ends_are_seen = true;
-  // net.ipv4.tcp_max_tw_buckets: above it the kernel keeps no mini-socket when a connection ends, and does
-  // not say so.
+  // net.ipv4.tcp_max_tw_buckets: above it the kernel keeps no more mini-sockets of a network namespace, and does not
+  // say so.
   size_t max_timewait = 262'144;
+  // By how much the kernel's timers may end a mini-socket later than they were set to.
+  uint64_t timers_late_ns = 0;
 };
 
 // The state machine that turns records and dump rows into events, and keeps the table by them: every event
@@ -69,10 +71,6 @@ class Tracker {
   // Time-outs. Every record older than `now_ns` (CLOCK_BOOTTIME) should have been applied; call it after each
   // batch.
   void tick(uint64_t now_ns);
-
-  // A mini-socket is due to end at `now_ns`. A dump of TIME_WAIT and FIN_WAIT2 before tick() shows which
-  // really do.
-  [[nodiscard]] bool wants_mini_sweep(uint64_t now_ns) { return timewait_.any_due(now_ns); }
 
   // Comparing the table with a dump of the kernel's sockets (the race rule):
   //
