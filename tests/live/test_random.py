@@ -125,7 +125,8 @@ class Random(unittest.TestCase):
             after = ss_rows()
             if before == after:
                 break
-        faults = [f"repaired: {ledger.text(r)}" for r in repairs if not self.is_owner_repair(r, point)]
+        self.touched |= {s["cookie"] for s in point["sockets"] if s["touched"]}
+        faults = [f"repaired: {ledger.text(r)}" for r in repairs if not self.is_owner_repair(tracer, r, point)]
         if counts[:2] != [0, 0] or faults:
             faults.append(f"{counts[0]} missing, {counts[1]} ghosts, {counts[2]} wrong")
         table = tracer_rows(rows)
@@ -136,10 +137,19 @@ class Random(unittest.TestCase):
         faults += self.check_held(rows, point)
         return faults
 
-    def is_owner_repair(self, record, point):
-        """Nothing tells that a descriptor was inherited, passed or closed while others are left."""
-        touched = {s["cookie"] for s in point["sockets"] if s["touched"]}
-        return record["event"] == "socket.owner" and ledger.cookie_of(record) in touched
+    def is_owner_repair(self, tracer, record, point):
+        """Nothing tells that a descriptor was inherited, passed or closed while others are left. Which one of them a
+        process has used may be unknown for longer."""
+        cookie = ledger.cookie_of(record)
+        if record["event"] != "socket.owner" or cookie not in self.touched:
+            return False
+        if any(s["cookie"] == cookie and s["touched"] for s in point["sockets"]):
+            return True
+        earlier = [r for r in tracer.events() if ledger.cookie_of(r) == cookie and r["seq"] < record["seq"]]
+        return bool(earlier) and self.pids(earlier[-1]) == self.pids(record)
+
+    def pids(self, record):
+        return {owner["pid"] for owner in record.get("owners", [])}
 
     def check_held(self, rows, point):
         table = {ledger.cookie_of(r): [(0, r["network"]["connection"]["state"])] for r in rows}
@@ -159,6 +169,7 @@ class Random(unittest.TestCase):
 
     def run_seed(self, seed):
         live.enter_network_namespace()
+        self.touched = set()
         with Workload(seed) as workload:
             workload.quiet()
             with live.Tracer("-t", "-u", "-w", "-a", "--json") as tracer:

@@ -55,7 +55,7 @@ TEST(Tracker, DisconnectOfADatagramSocketWithoutAPortOfItsOwnClosesItUntilItOpen
   EXPECT_EQ(tracked.told(),
             "udp.closed #1 127.0.0.1:50000>127.0.0.1:53 closed<established by 7 owners 7/4 gone\n");
   tracked << RecordBuilder(RecordKind::send, 1).udp().local("0.0.0.0:50001").by(7).at(3 * kSecond);
-  EXPECT_EQ(tracked.told(), "udp.open #1 0.0.0.0:50001>0.0.0.0:* closed by 7 owners 7/-1\n");
+  EXPECT_EQ(tracked.told(), "udp.open #1 0.0.0.0:50001>0.0.0.0:* closed by 7 owners 7/4\n");
   tracked << release(1).udp().at(4 * kSecond);
   EXPECT_EQ(tracked.count(EventKind::udp_closed), 2u);
 }
@@ -227,6 +227,106 @@ TEST(Reconcile, LastPeerOfABoundSocketIsNoDifference) {
                true);
   tracked.dump(3 * kSecond, {DumpRow(1, State::bound_inactive, kClient, kServer).owner(7, 4).inode(9)}, true);
   EXPECT_EQ(tracked.count(EventKind::tcp_state), 0u);
+}
+
+// Seed 14: a listener with an inherited descriptor is shut down, and another process listens on it again.
+TEST(Tracker, SocketThatStartsAgainKeepsItsHolders) {
+  const auto listened = [](uint32_t pid) {
+    return RecordBuilder(RecordKind::listen, 1).local("0.0.0.0:80").by(pid, 3).result();
+  };
+  Tracked tracked;
+  tracked << listened(7) << listened(8).at(2 * kSecond);
+  tracked << transition(State::listen, State::close, 1).local("0.0.0.0:80").by(7).at(3 * kSecond);
+  EXPECT_EQ(tracked.rows(), "");
+  tracked.told();
+  tracked << RecordBuilder(RecordKind::listen, 1).local("0.0.0.0:81").by(8, 3).result().at(4 * kSecond);
+  EXPECT_EQ(tracked.told(), "tcp.listen #1 0.0.0.0:81>0.0.0.0:* listen<closed by 8 owners 7/3 8/3\n");
+}
+
+// Seed 19: a descriptor was closed while the socket was in no table.
+TEST(Reconcile, HoldersOfASocketThatIsInNoTableAreKeptUpToDate) {
+  Tracked tracked;
+  tracked << RecordBuilder(RecordKind::listen, 1).local("0.0.0.0:80").by(7, 3).result()
+          << RecordBuilder(RecordKind::listen, 1).local("0.0.0.0:80").by(8, 3).result()
+          << transition(State::listen, State::close, 1).local("0.0.0.0:80").by(7).at(2 * kSecond);
+  tracked.tracker.begin_dump(3 * kSecond, true);
+  tracked.tracker.update_idle([](Socket& socket) {
+    EXPECT_EQ(socket.key.cookie, 1u);
+    std::erase_if(socket.owners, [](const Owner& owner) { return owner.process->pid == 7; });
+  });
+  tracked.tracker.finish_dump(3 * kSecond + 1);
+  tracked.told();
+  tracked << RecordBuilder(RecordKind::listen, 1).local("0.0.0.0:81").by(9, 3).result().at(4 * kSecond);
+  EXPECT_EQ(tracked.told(), "tcp.listen #1 0.0.0.0:81>0.0.0.0:* listen<closed by 9 owners 8/3 9/3\n");
+}
+
+TEST(Tracker, SocketThatWasReleasedHasNoHoldersToKeep) {
+  Tracked tracked;
+  tracked << RecordBuilder(RecordKind::listen, 1).local("0.0.0.0:80").by(7, 3).result();
+  tracked << transition(State::listen, State::close, 1).local("0.0.0.0:80").by(7).at(2 * kSecond);
+  tracked << release(1).at(3 * kSecond);
+  tracked.tick(8 * kSecond);
+  tracked << RecordBuilder(RecordKind::listen, 1).local("0.0.0.0:81").by(8, 3).result().at(9 * kSecond);
+  EXPECT_EQ(tracked.rows(), "#1 0.0.0.0:81>0.0.0.0:* listen owners 8/3\n");
+}
+
+// Seed 17: bound, connected, shut down both ways and ended by its other end, with its descriptor open all the time.
+Tracked& shut_down_with_its_descriptor_open(Tracked& tracked) {
+  tracked << RecordBuilder(RecordKind::bind, 1).local(kClient).by(7, 4).result().locked()
+          << transition(State::close, State::syn_sent, 1).local(kClient).peer(kServer).by(7).locked()
+          << client(State::syn_sent, State::established).locked()
+          << client(State::established, State::fin_wait_1).by(7).locked()
+          << client(State::fin_wait_1, State::fin_wait_2).locked()
+          << client(State::fin_wait_2, State::close).mini(State::time_wait).locked().at(2 * kSecond);
+  tracked.told();
+  return tracked;
+}
+
+TEST(Tracker, MiniSocketOfABoundSocketLeavesItBound) {
+  Tracked tracked;
+  shut_down_with_its_descriptor_open(tracked);
+  EXPECT_EQ(tracked.rows(), "#1 127.0.0.1:40000>127.0.0.1:80 time_wait owners 7/4!\n");
+  tracked.tick(62 * kSecond);
+  EXPECT_EQ(tracked.told(), "tcp.state #1 127.0.0.1:40000>0.0.0.0:* closed<time_wait owners 7/4\n");
+  tracked << release(1).at(63 * kSecond);
+  EXPECT_EQ(tracked.told(),
+            "socket.closed #1 127.0.0.1:40000>0.0.0.0:* closed<closed by 7 owners 7/4! gone\n");
+}
+
+TEST(Tracker, MiniSocketWhoseSocketIsReleasedLeavesNothing) {
+  Tracked tracked;
+  shut_down_with_its_descriptor_open(tracked) << release(1).at(3 * kSecond);
+  tracked.tick(62 * kSecond);
+  EXPECT_EQ(tracked.told(),
+            "socket.closed #1 127.0.0.1:40000>127.0.0.1:80 closed<time_wait owners 7/4! gone\n");
+  EXPECT_EQ(tracked.table.size(), 0u);
+}
+
+TEST(Reconcile, MiniSocketComesBeforeTheBoundSocketThatItLeaves) {
+  const DumpRow bound = DumpRow(1, State::bound_inactive, kClient).owner(7, 4).inode(1001);
+  const DumpRow mini(1, State::time_wait, kClient, kServer);
+  Tracked tracked;
+  shut_down_with_its_descriptor_open(tracked);
+  tracked.dump(3 * kSecond, {bound, mini}, true);
+  EXPECT_EQ(tracked.told(), "snapshot.done #0 :*>:* \n");
+
+  Tracked fresh;
+  fresh.dump(kSecond, {bound, mini});
+  EXPECT_EQ(fresh.rows(), "#1 127.0.0.1:40000>127.0.0.1:80 time_wait\n");
+  fresh.tick(62 * kSecond);
+  EXPECT_EQ(fresh.rows(), "#1 127.0.0.1:40000>0.0.0.0:* closed owners 7/4\n");
+}
+
+TEST(Reconcile, BoundSocketWhoseMiniSocketIsOverIsNoFault) {
+  Tracked tracked;
+  shut_down_with_its_descriptor_open(tracked);
+  const ReconcileCounts counts =
+      tracked.dump(30 * kSecond, {DumpRow(1, State::bound_inactive, kClient).owner(7, 4).inode(1001)}, true);
+  EXPECT_EQ(counts.wrong_state, 0u);
+  EXPECT_EQ(counts.ended, 1u);
+  EXPECT_EQ(tracked.told(),
+            "tcp.state #1 127.0.0.1:40000>0.0.0.0:* closed<time_wait owners 7/4 resync\n"
+            "snapshot.done #0 :*>:* \n");
 }
 
 }  // namespace

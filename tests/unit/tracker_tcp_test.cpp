@@ -394,6 +394,10 @@ TEST(Tracker, MiniSocketsAboveTheKernelsLimitAreNotKept) {
                      << client(State::fin_wait_2, State::close, 3).mini(State::time_wait);
   EXPECT_EQ(tracked.table.size(), 1u);
   EXPECT_TRUE(tracked.last(EventKind::tcp_closed).gone);
+  RecordBuilder elsewhere = client(State::fin_wait_2, State::close, 4).mini(State::time_wait);
+  elsewhere.record.socket.netns = test::kNetns + 1;
+  tracked << elsewhere;
+  EXPECT_EQ(tracked.table.size(), 2u) << "each network namespace has a limit of its own";
 }
 
 TEST(Tracker, LoopbackConnectionsAreToldExactlyOnceFromBothEnds) {

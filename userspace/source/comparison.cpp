@@ -91,6 +91,7 @@ void Comparison::take_rows(std::vector<Dumped>&& rows, const OwnerMap& owners) {
     attribute(socket, owners, describe_);
     tracker_.dump_row(std::move(socket), expires_ns);
   }
+  tracker_.update_idle([&](Socket& socket) { attribute(socket, owners, describe_); });
 }
 
 // Sockets do not outlive their namespace, but one that a process still holds keeps it alive.

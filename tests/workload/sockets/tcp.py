@@ -161,6 +161,7 @@ class Tcp:
         if other.fin_sent:  # LAST_ACK, and TIME_WAIT over there
             self.over(end)
             self.over(other)
+            other.has_mini = True
 
     def acknowledged(self, end):
         """Waits until its other end's FIN, if any, has been acknowledged: what follows would else depend on when."""

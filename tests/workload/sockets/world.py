@@ -31,7 +31,7 @@ class Sock:
         self.partner = self.listener = None
         self.fin_sent = self.told = False
         self.unread = 0
-        self.lingers = self.deaf = False
+        self.lingers = self.deaf = self.has_mini = False
         # of a listener
         self.group = [self]
         self.full = self.v6_only = self.was_listener = False
@@ -125,6 +125,8 @@ class World:
         if sock.holders == {(slot, fd)}:
             if sock.kind == "tcp" and sock.partner and sock.state == "connected":
                 self.before_close(sock)
+            if sock.state == "listen":
+                self.before_stop(sock)
         self.call(slot, "close", fd)
         self.dropped(sock, slot, fd)
 

@@ -74,10 +74,29 @@ void Tracker::end_silently_known(const SocketKey& key, EventKind kind, uint64_t 
 void Tracker::end_mini(const SocketKey& key, uint64_t now_ns) {
   const Timewait::Entry* entry = timewait_.find(key);
   const bool owed = entry != nullptr && entry->close == Timewait::Close::owed;
+  const Socket* row = table_.find(key);
+  if (row != nullptr && entry != nullptr && entry->leaves_bound && idle_.find(key) != nullptr)
+    return leave_bound(*row, owed ? EventKind::tcp_closed : EventKind::tcp_state, now_ns);
   end_silently_known(key, owed ? EventKind::tcp_closed : EventKind::socket_closed, now_ns, false);
 }
 
+// The full socket whose connection it was still has its descriptor, and the port that bind() named.
+void Tracker::leave_bound(const Socket& mini, EventKind kind, uint64_t now_ns) {
+  Event left;
+  left.kind = kind;
+  left.time_ns = now_ns;
+  left.socket = mini;
+  left.socket.owners = *idle_.find(mini.key);
+  left.socket.changed_ns = now_ns;
+  left.socket.state = State::close;
+  left.socket.peer = {};
+  left.previous = mini.state;
+  timewait_.erase(mini.key);
+  emit(std::move(left));
+}
+
 void Tracker::on_release(const Hit& hit) {
+  idle_.erase(hit.key);
   if (hit.row == nullptr) {
     // What was never told to be open is not told to be closed.
     ended_.add(hit.key, hit.record.time_ns, !is_connection_oriented(hit.record.socket), true);
@@ -102,6 +121,7 @@ void Tracker::on_release(const Hit& hit) {
 }
 
 void Tracker::on_destroy(const Hit& hit) {
+  idle_.erase(hit.key);
   if (hit.row == nullptr) {
     ended_.add(hit.key, hit.record.time_ns, true, true);
     return;

@@ -52,6 +52,11 @@ bool mark_exited(Socket& socket) {
   return news;
 }
 
+bool all_exited(const Socket& socket) {
+  return std::all_of(socket.owners.begin(), socket.owners.end(),
+                     [](const Owner& owner) { return owner.exited; });
+}
+
 bool has_known_owner(const Socket& socket) {
   return std::any_of(socket.owners.begin(), socket.owners.end(),
                      [](const Owner& owner) { return owner.source != OwnerSource::inherited; });

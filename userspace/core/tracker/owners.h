@@ -19,6 +19,9 @@ void inherit_owners(Socket& child, const Socket& listener);
 // news.
 bool mark_exited(Socket& socket);
 
+// Nobody that is known holds it open.
+bool all_exited(const Socket& socket);
+
 // Somebody is known for sure: not inherited.
 bool has_known_owner(const Socket& socket);
 

@@ -40,14 +40,13 @@ bool is_orphan(const Socket& socket) {
          !waits_for_accept(socket);
 }
 
+bool is_bound_only(const Socket& socket) {
+  return is_connection_oriented(socket) && socket.state == State::close;
+}
+
 // Both mean: bound, and nothing else.
 State settled(State state) {
   return state == State::bound_inactive ? State::close : state;
-}
-
-bool all_exited(const Socket& socket) {
-  return std::all_of(socket.owners.begin(), socket.owners.end(),
-                     [](const Owner& owner) { return owner.exited; });
 }
 
 // No dump of the kernel shows it, whatever it does.
@@ -112,6 +111,7 @@ void Tracker::begin_partial_dump(uint64_t started_ns, bool resync) {
   counts_ = {};
   dumped_.clear();
   rows_.clear();
+  bound_rows_.clear();
 }
 
 // Rows of the first dump that are news come before what is told of them. All others wait: the records that
@@ -121,6 +121,7 @@ void Tracker::dump_row(Socket&& dumped, uint64_t expires_ns) {
   dumped.state = settled(dumped.state);
   drop_stale_peer(dumped);
   dumped.changed_ns = dump_ns_;
+  if (is_bound_only(dumped)) return bound_rows_.push_back(std::move(dumped));
   if (!dumped_.insert(dumped.key).second) return;
   ++counts_.rows;
   if (!first_dump_done_ && table_.find(dumped.key) == nullptr) return discover(std::move(dumped), expires_ns);
@@ -128,8 +129,23 @@ void Tracker::dump_row(Socket&& dumped, uint64_t expires_ns) {
 }
 
 void Tracker::settle_rows() {
+  // A bound socket may be what is left behind a mini-socket of its last connection, which has its cookie: that is the row.
+  std::vector<Socket> behind;
+  for (Socket& bound : std::exchange(bound_rows_, {})) {
+    if (!dumped_.insert(bound.key).second) {
+      behind.push_back(std::move(bound));
+      continue;
+    }
+    ++counts_.rows;
+    rows_.emplace_back(std::move(bound), 0);
+  }
   for (auto& [dumped, expires_ns] : std::exchange(rows_, {})) {
-    if (listens_.contains(dumped.key)) continue;  // its result is on its way
+    if (const auto at = listens_.find(dumped.key); at != listens_.end()) {
+      const Candidate& candidate = at->second;
+      const bool listens = dumped.state == State::listen && !candidate.undone && !candidate.settled;
+      if (!listens) continue;  // its result is on its way
+      settle_candidate(dumped.key);
+    }
     const Socket* row = table_.find(dumped.key);
     if (row == nullptr)
       discover(std::move(dumped), expires_ns);
@@ -205,9 +221,14 @@ void Tracker::correct(const Socket& row, Socket&& dumped, uint64_t expires_ns) {
   const bool other_holders = !same_holders(row, now);
   // What was released a moment ago is told by its transition.
   const bool exited = all_exited(now) != all_exited(row) && !is_released(row.key);
+  const bool expected = was_mini && (mini || is_bound_only(now));  // nothing tells these
   if (other_state || other_ends) {
-    if (other_state && !(mini && was_mini) && row.family != Family::unix) ++counts_.wrong_state;
-    found.kind = was_mini && mini ? EventKind::tcp_state : kind_of_change(row, now);
+    if (expected && !mini)
+      ++counts_.ended;
+    else if (other_state && !expected && row.family != Family::unix)
+      ++counts_.wrong_state;
+    const bool owed = timed != nullptr && timed->close == Timewait::Close::owed;
+    found.kind = expected && (mini || !owed) ? EventKind::tcp_state : kind_of_change(row, now);
     found.previous = row.state;
   } else if (other_holders || exited || !same_owners(row, now) ||
              (!has_known_owner(row) && has_known_owner(now))) {

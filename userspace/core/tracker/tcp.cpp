@@ -170,15 +170,17 @@ void Tracker::on_close(const Hit& hit) {
   const bool stays_bound =
       options_.ends_are_seen && last.options.port_locked && last.local.port != 0 && !is_released(hit.key);
   closed.socket.state = State::close;
-  if (record.has_mini && timewait_.size() < options_.max_timewait) {
+  if (record.has_mini && timewait_.count(last.netns) < options_.max_timewait) {
     closed.socket.state = record.mini_state;
+    if (!is_released(hit.key)) idle_.keep(closed.socket);
     mark_exited(closed.socket);
     timewait_.put(closed.socket, record.time_ns + kTimeWait_ns, Timewait::Close::told);
+    if (stays_bound) timewait_.leaves_bound(hit.key);
   } else {
     closed.gone = !stays_bound;
   }
   const bool acknowledged = record.old_state == State::last_ack && record.error == 0;
-  const bool had_peer = timewait_.size() > 0 && (acknowledged || record.old_state == State::close_wait);
+  const bool had_peer = !timewait_.empty() && (acknowledged || record.old_state == State::close_wait);
   const Socket ended = had_peer ? closed.socket : Socket();
   end(std::move(closed));
   if (had_peer) other_end_closed(ended, acknowledged, record.time_ns);

@@ -11,9 +11,17 @@ void Timewait::put(const Socket& socket, uint64_t expires_ns, Close close) {
   if (added) {
     entry.tuple = tuple_hash(socket);
     by_tuple_[entry.tuple] = socket.key;
+    entry.netns = socket.netns;
+    ++by_netns_[entry.netns];
   }
   entry.expires_ns = expires_ns;
   entry.close = close;
+}
+
+bool Timewait::leaves_bound(const SocketKey& key) {
+  const auto at = entries_.find(key);
+  if (at == entries_.end()) return false;
+  return at->second.leaves_bound = true;
 }
 
 void Timewait::erase(const SocketKey& key) {
@@ -21,7 +29,13 @@ void Timewait::erase(const SocketKey& key) {
   if (at == entries_.end()) return;
   const auto named = by_tuple_.find(at->second.tuple);
   if (named != by_tuple_.end() && named->second == key) by_tuple_.erase(named);
+  if (const auto there = by_netns_.find(at->second.netns); --there->second == 0) by_netns_.erase(there);
   entries_.erase(at);
+}
+
+size_t Timewait::count(uint32_t netns) const {
+  const auto at = by_netns_.find(netns);
+  return at == by_netns_.end() ? 0 : at->second;
 }
 
 const Timewait::Entry* Timewait::find(const SocketKey& key) const {
@@ -46,10 +60,6 @@ std::optional<SocketKey> Timewait::due(uint64_t now_ns) {
     deadlines_.pop();
   }
   return std::nullopt;
-}
-
-bool Timewait::any_due(uint64_t now_ns) {
-  return due(now_ns).has_value();
 }
 
 }  // namespace socktrace

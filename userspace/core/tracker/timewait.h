@@ -25,19 +25,24 @@ class Timewait {
   struct Entry {
     uint64_t expires_ns = 0;
     uint64_t tuple = 0;
+    uint32_t netns = 0;
     Close close = Close::unseen;
+    bool leaves_bound = false;  // its full socket has still a descriptor, and the port that bind() named
   };
 
   // Adds, or replaces what is known.
   void put(const Socket& socket, uint64_t expires_ns, Close close);
   void erase(const SocketKey& key);
+  // Notes that a bound socket is left when it ends. Whether there is such an entry.
+  bool leaves_bound(const SocketKey& key);
   [[nodiscard]] const Entry* find(const SocketKey& key) const;
   // The one with this tuple_hash().
   [[nodiscard]] std::optional<SocketKey> with_tuple(uint64_t tuple) const;
-  [[nodiscard]] bool any_due(uint64_t now_ns);
   // One that has expired; it stays until it is erased.
   [[nodiscard]] std::optional<SocketKey> due(uint64_t now_ns);
-  [[nodiscard]] size_t size() const { return entries_.size(); }
+  [[nodiscard]] bool empty() const { return entries_.empty(); }
+  // In this network namespace.
+  [[nodiscard]] size_t count(uint32_t netns) const;
 
  private:
   struct Deadline {
@@ -48,6 +53,7 @@ class Timewait {
 
   std::unordered_map<SocketKey, Entry, SocketKeyHash> entries_;
   std::unordered_map<uint64_t, SocketKey> by_tuple_;
+  std::unordered_map<uint32_t, size_t> by_netns_;  // how many
   // Earliest first. Those that entries_ no longer has with that time are passed over.
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
 };

@@ -135,6 +135,7 @@ Socket Tracker::current(const Hit& hit) const {
     Socket socket = seen;
     socket.key = hit.key;
     socket.opened_ns = socket.changed_ns = hit.record.time_ns;
+    if (const std::vector<Owner>* holders = idle_.find(hit.key)) socket.owners = *holders;
     return socket;
   }
   Socket socket = *hit.row;
@@ -171,6 +172,8 @@ void Tracker::emit(Event&& event) {
     identities_.row_is(*row);
   else
     identities_.row_ends(event.socket.key);
+  const bool may_start_again = event.gone && options_.ends_are_seen && !is_released(event.socket.key);
+  if (may_start_again && !all_exited(event.socket)) idle_.keep(event.socket);
   sink_(std::move(event));
 }
 

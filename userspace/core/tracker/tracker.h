@@ -14,6 +14,7 @@
 #include "core/record.h"
 #include "core/table.h"
 #include "core/tracker/identities.h"
+#include "core/tracker/idle.h"
 #include "core/tracker/timewait.h"
 #include "core/tracker/tombstones.h"
 
@@ -100,6 +101,9 @@ class Tracker {
   std::vector<Socket> suspects(const DumpScope& scope);
   // The kernel did not know it at `now_ns`; finish_dump() closes it unless a record has.
   void confirm_gone(const SocketKey& key, uint64_t now_ns);
+  // Of sockets that are in no table, but open: `attribute` sets Socket::owners by key and inode to who held it after the
+  // dump had begun.
+  void update_idle(const std::function<void(Socket&)>& attribute) { idle_.update(dump_ns_, attribute); }
   // The first one emits snapshot.done.
   ReconcileCounts finish_dump(uint64_t now_ns);
 
@@ -168,6 +172,7 @@ class Tracker {
   void end(Event&& closed);
   void end_missed(const SocketKey& key, uint64_t now_ns);
   void end_mini(const SocketKey& key, uint64_t now_ns);
+  void leave_bound(const Socket& mini, EventKind kind, uint64_t now_ns);
   void end_silently_known(const SocketKey& key, EventKind kind, uint64_t now_ns, bool resync);
 
   // tracker.cpp
@@ -195,6 +200,7 @@ class Tracker {
   ByKey<Candidate> listens_;
   ByKey<Loose> loose_;
   Tombstones ended_;
+  Idle idle_;
   Timewait timewait_;
 
   bool dumping_ = false;
@@ -205,6 +211,7 @@ class Tracker {
   uint64_t previous_dump_ns_ = 0;
   ReconcileCounts counts_;
   std::vector<std::pair<Socket, uint64_t>> rows_;  // of the dump, to be compared, and when they expire
+  std::vector<Socket> bound_rows_;                 // of the dump: TCP sockets in CLOSE
   std::unordered_set<SocketKey, SocketKeyHash> dumped_;
   std::vector<std::pair<SocketKey, uint64_t>> confirmed_;   // to be gone, and when
   std::unordered_set<SocketKey, SocketKeyHash> suspected_;  // by this dump
