@@ -12,7 +12,7 @@ import live
 SYSCALL_LOOP = os.environ.get("SYSCALL_LOOP", os.path.join(os.path.dirname(__file__), "../../build/tests/syscall_loop"))
 CALLS = 20_000  # in slices of some milliseconds, so that on a busy machine some of them pass undisturbed
 REPEATS = 10
-ROUNDS = 2
+MOST_ROUNDS = 8  # on a machine that is never undisturbed for long
 
 
 def setUpModule():
@@ -31,14 +31,17 @@ class SyscallCost(unittest.TestCase):
     def test_fexit_costs_other_system_calls_nothing(self):
         if live.run("--once", "--no-header", "--bind-result=fexit").returncode == 4:
             self.skipTest("this kernel refuses fexit")
-        least = {None: cost(None), "fexit": cost("fexit"), "tracepoint": cost("tracepoint")}
-        for _ in range(ROUNDS - 1):  # interleaved, and the least of each: what disturbs only adds
-            for way in least:
+        ways = (None, "fexit", "tracepoint")
+        least = dict.fromkeys(ways, float("inf"))
+        for _ in range(MOST_ROUNDS):  # interleaved, and the least of each: what disturbs only adds
+            for way in ways:
                 least[way] = min(least[way], cost(way))
-        ratios = {way: least[way] / least[None] for way in ("fexit", "tracepoint")}
+            ratios = {way: least[way] / least[None] for way in ways}
+            tax = ratios["tracepoint"] - 1
+            if 0 < tax and ratios["fexit"] - 1 < tax / 3:
+                break
         print(f"GUEST fact an untraced getppid() costs, of what it costs without socktrace: "
               f"×{ratios['fexit']:.2f} with fexit, ×{ratios['tracepoint']:.2f} with tracepoints", flush=True)
-        tax = ratios["tracepoint"] - 1
         self.assertGreater(tax, 0, "the measure shows nothing")
         self.assertLess(ratios["fexit"] - 1, tax / 3)
 
