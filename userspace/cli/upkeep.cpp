@@ -12,6 +12,7 @@ namespace {
 constexpr uint64_t kSecond_ns = 1'000'000'000;
 constexpr uint64_t kLossShare = 10;
 constexpr uint64_t kAuditShare = 100;
+constexpr uint64_t kEnded_ns = kSecond_ns / 10;  // without another loss
 constexpr uint64_t kSayEvery_ns = 10 * kSecond_ns;
 
 uint64_t differences(const ReconcileCounts& counts) {
@@ -68,13 +69,19 @@ void Upkeep::begin(uint64_t now_ns) {
 void Upkeep::tell_lost(uint64_t now_ns) {
   live_.settle_losses();
   if (batch_.count == 0) return;
-  batch_.time_ns = now_ns;
+  noticed_ns_ = batch_.time_ns = now_ns;
   output_.lost(std::exchange(batch_, {}));
+}
+
+// What is compared while losses go on is soon wrong again; when they have ended, it is right from then on.
+bool Upkeep::is_time_to_compare(uint64_t now_ns) const {
+  const bool ended = now_ns >= noticed_ns_ + kEnded_ns;
+  return ended ? after_loss_.allows_on_credit(now_ns) : after_loss_.allows(now_ns);
 }
 
 void Upkeep::round(uint64_t now_ns) {
   tell_lost(now_ns);
-  if (owed_ && after_loss_.allows(now_ns))
+  if (owed_ && is_time_to_compare(now_ns))
     compare_after_loss(now_ns);
   else if (audit_ns_ != 0 && between_audits_.allows(now_ns))
     audit(now_ns);

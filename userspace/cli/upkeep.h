@@ -17,7 +17,7 @@ namespace socktrace::cli {
 
 // Keeps the table right while it is traced. Every loss is told in its place; then the table is compared with the kernel's
 // sockets and what differs is mended, at once the first time, and while losses go on at most three times a second and
-// for a tenth of one CPU. With an audit interval the same is done without a loss, to prove that there is nothing to mend.
+// for a tenth of one CPU; and once more when they have ended. With an audit interval the same is done without a loss, to prove that there is nothing to mend.
 class Upkeep {
  public:
   struct Output {
@@ -51,6 +51,7 @@ class Upkeep {
   void compare_after_loss(uint64_t now_ns);
   void audit(uint64_t now_ns);
   void failed(const Error& error, uint64_t now_ns);
+  [[nodiscard]] bool is_time_to_compare(uint64_t now_ns) const;
   [[nodiscard]] bool every_hook_reports() const;
 
   source::Live& live_;
@@ -61,6 +62,7 @@ class Upkeep {
   std::vector<LogLoss> early_;  // before begin()
   LogLoss batch_;               // of this round; count 0: none
   bool owed_ = false;           // a loss after which the table was not compared yet
+  uint64_t noticed_ns_ = 0;     // the last loss
   uint64_t lost_then_ = 0;      // when it was compared last
   Pace after_loss_;
   Pace between_audits_;
