@@ -1,11 +1,12 @@
 """A seeded random workload: at every quiet point the table is what ss and the workload say, and every event is told once.
 
-RANDOM_SEEDS="1-50" and RANDOM_OPERATIONS=2000 make it a long run; RANDOM_KEEP=DIR keeps ledger and log of each seed.
+The workload runs in two network namespaces at a time, the same one in both: the same ports and addresses are other sockets.
+RANDOM_SEEDS="1-50" and RANDOM_OPERATIONS=2000 make it a long run; RANDOM_KEEP=DIR keeps ledgers and log of each seed.
 """
 
+import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -19,9 +20,10 @@ import live
 WORKLOAD = os.path.join(os.path.dirname(__file__), "../workload/sockets")
 SEEDS = os.environ.get("RANDOM_SEEDS", "1-3")
 OPERATIONS = int(os.environ.get("RANDOM_OPERATIONS", "300"))
+NAMESPACES = int(os.environ.get("RANDOM_NAMESPACES", "2"))
 QUIET_EVERY = int(os.environ.get("RANDOM_QUIET_EVERY", "100"))
 KEEP = os.environ.get("RANDOM_KEEP")
-COMPARED = re.compile(r"compared with the kernel: (\d+) missing, (\d+) ghosts, (\d+) wrong")
+COMPARED = "compared with the kernel: "
 
 STATES = {
     "ESTAB": "established", "LISTEN": "listen", "UNCONN": "closed", "SYN-SENT": "syn_sent", "SYN-RECV": "syn_received",
@@ -37,12 +39,25 @@ def seeds():
 
 
 class Workload:
+    """In a network namespace of its own, which its maker enters too."""
+
     def __init__(self, seed):
+        live.enter_network_namespace()
+        self.namespace = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        self.inode = os.fstat(self.namespace).st_ino
         self.process = subprocess.Popen(
             [sys.executable, WORKLOAD, str(seed), str(OPERATIONS), str(QUIET_EVERY)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.lines = []
+        self.touched = set()
+
+    def ss_rows(self):
+        live.enter(self.namespace)
+        return ss_rows()
+
+    def own(self, records):
+        return [r for r in records if r["socket"].get("netns") == self.inode]
 
     def quiet(self):
         """Reads on to the next quiet point: the sockets as they must be, or nothing when it has ended."""
@@ -64,6 +79,7 @@ class Workload:
         return self
 
     def __exit__(self, *_):
+        os.close(self.namespace)
         self.process.stdin.close()
         self.process.stdout.close()
         if self.process.wait(timeout=live.DEADLINE_S) not in (0, -signal.SIGPIPE):
@@ -109,39 +125,40 @@ class Random(unittest.TestCase):
     maxDiff = None
 
     def keyframe(self, tracer):
-        """The table, and what its comparison with the kernel found; the comparison itself repairs the table."""
+        """The table, and what its comparison with the kernel mended."""
         start, seen = len(tracer.lines), len(tracer.messages)
         tracer.signal(signal.SIGUSR1)
-        tracer.wait(lambda: any(map(COMPARED.search, tracer.messages[seen:])), "the table")
+        tracer.wait(lambda: any(COMPARED in m for m in tracer.messages[seen:]), "the table")
         tracer.wait(lambda: any('"part":"end"' in line for line in tracer.lines[start:]), "the keyframe")
         records = [json.loads(line) for line in tracer.lines[start:]]
-        counts = next(filter(None, map(COMPARED.search, tracer.messages[seen:]))).groups()
-        return [r for r in records if r["k"] == "sock"], list(map(int, counts)), [r for r in records if r.get("resync")]
+        return [r for r in records if r["k"] == "sock"], [r for r in records if r.get("resync")]
 
-    def check_quiet(self, tracer, point):
+    def check_quiet(self, tracer, workloads, points):
         for _ in range(20):
-            before = ss_rows()
-            rows, counts, repairs = self.keyframe(tracer)
-            after = ss_rows()
+            before = [workload.ss_rows() for workload in workloads]
+            rows, repairs = self.keyframe(tracer)
+            after = [workload.ss_rows() for workload in workloads]
             if before == after:
                 break
-        self.touched |= {s["cookie"] for s in point["sockets"] if s["touched"]}
-        faults = [f"repaired: {ledger.text(r)}" for r in repairs if not self.is_owner_repair(tracer, r, point)]
-        if counts[:2] != [0, 0] or faults:
-            faults.append(f"{counts[0]} missing, {counts[1]} ghosts, {counts[2]} wrong")
+        for workload, point, shown in zip(workloads, points, after):
+            for fault in self.differences(tracer, workload, point, workload.own(rows), workload.own(repairs), shown):
+                yield f"namespace {workload.inode}, quiet point {point['quiet']}: {fault}"
+
+    def differences(self, tracer, workload, point, rows, repairs, shown):
+        workload.touched |= {s["cookie"] for s in point["sockets"] if s["touched"]}
+        yield from (f"repaired: {ledger.text(r)}" for r in repairs if not self.is_owner_repair(tracer, r, workload, point))
         table = tracer_rows(rows)
         beyond_ss = {c for c, r in table.items() if r[0][0] in ("udplite", "icmp") or r[0][:2] == ("tcp", "closed")}
-        for cookie in sorted(set(after) | set(table)):
-            if cookie not in beyond_ss and sorted(table.get(cookie, [])) != sorted(after.get(cookie, [])):
-                faults.append(f"{cookie:x}: table {table.get(cookie)}, ss {after.get(cookie)}")
-        faults += self.check_held(rows, point)
-        return faults
+        for cookie in sorted(set(shown) | set(table)):
+            if cookie not in beyond_ss and sorted(table.get(cookie, [])) != sorted(shown.get(cookie, [])):
+                yield f"{cookie:x}: table {table.get(cookie)}, ss {shown.get(cookie)}"
+        yield from self.check_held(rows, point)
 
-    def is_owner_repair(self, tracer, record, point):
+    def is_owner_repair(self, tracer, record, workload, point):
         """Nothing tells that a descriptor was inherited, passed or closed while others are left. Which one of them a
         process has used may be unknown for longer."""
         cookie = ledger.cookie_of(record)
-        if record["event"] != "socket.owner" or cookie not in self.touched:
+        if record["event"] != "socket.owner" or cookie not in workload.touched:
             return False
         if any(s["cookie"] == cookie and s["touched"] for s in point["sockets"]):
             return True
@@ -168,25 +185,38 @@ class Random(unittest.TestCase):
                 yield f"{cookie:x} owners {owners[cookie]} instead of {holders}"
 
     def run_seed(self, seed):
-        live.enter_network_namespace()
-        self.touched = set()
-        with Workload(seed) as workload:
-            workload.quiet()
-            with live.Tracer("-t", "-u", "-w", "-a", "--json") as tracer:
+        with contextlib.ExitStack() as stack:
+            workloads = [stack.enter_context(Workload(seed)) for _ in range(NAMESPACES)]
+            for workload in workloads:
+                workload.quiet()
+            where = " or ".join(f"netns = {workload.inode}" for workload in workloads).split()
+            options = ("-t", "-u", "-w", "-a", "--json", "--ring-size", "64MiB", *where)
+            with live.Tracer(*options, everywhere=True) as tracer:
                 faults = []
-                workload.go_on()
-                while point := workload.quiet():
-                    faults += [f"quiet point {point['quiet']}: {fault}" for fault in self.check_quiet(tracer, point)]
-                    if point["quiet"] >= OPERATIONS:
-                        break
+                for workload in workloads:
                     workload.go_on()
-            if KEEP:
-                for name, lines in (("ledger", map(json.dumps, workload.lines)), ("log", tracer.lines)):
-                    with open(os.path.join(KEEP, f"{seed}.{name}"), "w") as file:
-                        file.writelines(line + "\n" for line in lines)
+                while points := list(filter(None, [workload.quiet() for workload in workloads])):
+                    faults += self.check_quiet(tracer, workloads, points)
+                    if points[0]["quiet"] >= OPERATIONS:
+                        break
+                    for workload in workloads:
+                        workload.go_on()
+            self.keep(seed, workloads, tracer)
             records = [r for r in map(json.loads, tracer.lines) if "event" in r]
-            faults += ledger.compare(workload.events(), records)
+            for workload in workloads:
+                told = ledger.compare(workload.events(), workload.own(records))
+                faults += [f"namespace {workload.inode}: {fault}" for fault in told]
+            if not any(" 0 lost" in message for message in tracer.messages):
+                faults.append(f"not a run without losses: {tracer.messages[-2:]}")
         return faults, len(records)
+
+    def keep(self, seed, workloads, tracer):
+        if not KEEP:
+            return
+        files = [(f"{seed}.{n}.ledger", map(json.dumps, workload.lines)) for n, workload in enumerate(workloads)]
+        for name, lines in [*files, (f"{seed}.log", tracer.lines)]:
+            with open(os.path.join(KEEP, name), "w") as file:
+                file.writelines(line + "\n" for line in lines)
 
     def test_every_quiet_point_and_every_event_is_exact(self):
         for seed in seeds():

@@ -33,6 +33,12 @@ def enter_network_namespace():
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
+def enter(namespace):
+    """Moves this thread into the network namespace behind a descriptor."""
+    if _libc.setns(namespace, _CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
 VERBS = ("ss", "why", "exposed", "log", "doctor")
 
 
