@@ -13,6 +13,7 @@ import sys
 sys.path.insert(0, os.path.dirname(__file__))
 
 from binds import BindOperations
+from local import UnixOperations
 from operations import TcpOperations
 from others import DatagramOperations, OwnerOperations
 from world import FIRST_AGENTS, World
@@ -20,7 +21,7 @@ from world import FIRST_AGENTS, World
 MOST_SOCKETS = 120
 
 
-class Workload(TcpOperations, BindOperations, DatagramOperations, OwnerOperations, World):
+class Workload(TcpOperations, BindOperations, DatagramOperations, UnixOperations, OwnerOperations, World):
     def __init__(self, seed, out):
         self.first_agents = FIRST_AGENTS
         self.waiting = []  # connects that time out

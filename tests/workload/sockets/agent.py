@@ -116,6 +116,18 @@ class Agent:
         self.sockets[fd].listen(backlog)
         return self.names(fd)
 
+    def bind_name(self, fd, name, backlog):
+        """Of a unix socket, in the abstract name space; backlog None: it does not listen."""
+        self.sockets[fd].bind("\0" + name)
+        if backlog is not None:
+            self.sockets[fd].listen(backlog)
+
+    def connect_name(self, fd, name):
+        self.sockets[fd].connect("\0" + name)
+
+    def accept_name(self, fd):
+        return self.keep(self.sockets[fd].accept()[0])
+
     def connect(self, fd, to):
         self.sockets[fd].connect(address(to))
         return self.names(fd)

@@ -91,10 +91,13 @@ class World:
     def open(self, kind, family, type_, protocol=0, options=(), slot=None, root=False):
         slot = self.slot(root) if slot is None else slot
         fd, cookie = self.call(slot, "open", family, type_, protocol, list(options))
+        return self.add(kind, family, cookie, slot, fd), slot, fd
+
+    def add(self, kind, family, cookie, slot, fd):
         sock = Sock(kind, family, 0, cookie)
         sock.holders.add((slot, fd))
         self.sockets.append(sock)
-        return sock, slot, fd
+        return sock
 
     def name(self, sock, names):
         sock.local, sock.peer = names
