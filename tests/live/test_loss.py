@@ -99,15 +99,20 @@ class Recorder:
             return f"agreement: {len(ghosts)} ghosts {sorted(ghosts)[:5]} {len(missing)} missing {sorted(missing)[:5]}"
 
         live.wait_until(agree, difference)
-        return self.last_change_at() - since
+        return self.right_from(since) - since
 
-    def last_change_at(self):
-        """Of the table; other sockets of the host can make the smallest ring overflow still."""
+    def right_from(self, since):
+        """From the first comparison on, or the last change of the table after it: other sockets of the host can make the
+        smallest ring overflow still. Events have the time at which they happened, not that at which they were told."""
         with open(os.path.join(self.log, "socktrace.jsonl")) as log:
             changes = [line for line in log if line.startswith(('{"k":"conn"', '{"k":"event"', '{"k":"audit"')) and line.endswith("\n")]
-        changes = map(json.loads, reversed(changes))
-        last = next(r for r in changes if r["k"] != "audit" or count(r, "missing") + count(r, "ghosts") + count(r, "wrong_state"))
-        return datetime.datetime.fromisoformat(last["ts"].replace("Z", "+00:00")).timestamp()
+        after = [(self.time_of(r), r) for r in map(json.loads, changes) if self.time_of(r) > since]
+        first = next((at for at, r in after if r["k"] == "audit"), since)  # none was needed
+        different = [at for at, r in after if r["k"] != "audit" or count(r, "missing") + count(r, "ghosts") + count(r, "wrong_state")]
+        return max([first, *different])
+
+    def time_of(self, record):
+        return datetime.datetime.fromisoformat(record["ts"].replace("Z", "+00:00")).timestamp()
 
     def lost(self):
         """Records of the kernel that the log says are lost, so far."""
