@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -204,6 +205,34 @@ class Exposed(unittest.TestCase):
                 bad = live.run("exposed", "--allow-file", file.name)
                 self.assertEqual(bad.returncode, 2)
                 self.assertIn(f"{file.name} line 5", bad.stderr)
+
+    @unittest.skipUnless(shutil.which("nft") and shutil.which("iptables-nft"), "nft or iptables-nft is missing")
+    def test_ports_that_only_nat_rules_publish_are_said(self):
+        """As podman and docker make them; where a socket has the port too, it is listed as any other."""
+        with opened("0.0.0.0") as sock:
+            port = sock.getsockname()[1]
+            rules = (
+                "add table ip published; add chain ip published entry { type nat hook prerouting priority -100; }\n"
+                "add rule ip published entry tcp dport 18080 dnat to 172.17.0.2:80\n"
+                f"add rule ip published entry tcp dport {port} dnat to 172.17.0.2:81\n"
+            )
+            subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+            self.addCleanup(subprocess.run, ["nft", "flush", "ruleset"], check=True)
+            docker = "-t nat -A PREROUTING ! -i docker0 -p udp -m udp --dport 18053 -j DNAT --to-destination 172.17.0.3:53"
+            subprocess.run(["iptables-nft", *docker.split()], check=True)
+            result = live.run("exposed")
+            self.assertEqual(result.returncode, 1, result.stderr)
+            self.assertEqual([line for line in result.stderr.splitlines() if " NAT rule" in line], [
+                "socktrace: exposed: 18080/tcp is led to 172.17.0.2:80 by a NAT rule (nftables, table published, chain entry), "
+                "without a socket here",
+                "socktrace: exposed: 18053/udp is led to 172.17.0.3:53 by a NAT rule (nftables, table nat, chain PREROUTING), "
+                "without a socket here",
+            ])
+            nobody = subprocess.run(
+                ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", live.SOCKTRACE, "exposed"],
+                capture_output=True, text=True, timeout=live.DEADLINE_S,
+            )
+            self.assertIn("firewall and NAT rules are not evaluated", nobody.stderr)
 
     def test_json_and_other_namespaces(self):
         child = live.Child(

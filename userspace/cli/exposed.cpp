@@ -20,6 +20,7 @@
 #include "core/reach.h"
 #include "enrich/netns_name.h"
 #include "source/namespaces.h"
+#include "source/nat_rules.h"
 #include "sys/clock.h"
 #include "sys/terminal.h"
 
@@ -45,22 +46,54 @@ struct Listeners {
   WallClock clock;
   uint64_t now_ns = 0;
   bool damaged = false;
+  std::vector<std::string> led_away;  // what is said of NAT rules
+  bool nat_is_known = false;          // they were read, in every namespace looked at
 };
 
 bool is_wanted(const Socket& socket) {
   return is_inet(socket) && (is_tcp(socket) || is_datagram(socket)) && is_listening(socket);
 }
 
+// Ports that NAT rules lead elsewhere, except those that a socket has as well: those are listed.
+void look_for_nat(Listeners& found, const std::string& netns, size_t first_row) {
+  Result<source::NatRules> nat = source::nat_rules();
+  found.nat_is_known = found.nat_is_known && nat;
+  if (!nat) return;
+  const std::string place = netns.empty() ? "" : "in " + escape(netns) + ": ";
+  const auto has_socket = [&](const NatRule& rule) {
+    return std::any_of(
+        found.rows.begin() + static_cast<ptrdiff_t>(first_row), found.rows.end(), [&](const Listener& row) {
+          const Socket& socket = row.socket;
+          return socket.local.port == rule.port && (rule.protocol == 0 || socket.protocol == rule.protocol);
+        });
+  };
+  for (const NatRule& rule : nat->rules) {
+    if (has_socket(rule)) continue;
+    std::string to = "elsewhere";
+    if (rule.to_family != Family::unspecified)
+      to =
+          rule.to.port == 0 ? to_string(rule.to_family, rule.to.address) : to_string(rule.to_family, rule.to);
+    found.led_away.push_back(fmt::format(
+        "{}{} led to {} by a NAT rule (nftables, table {}, chain {}), without a socket here", place,
+        where(rule) + (rule.port == 0 ? " are" : " is"), to, escape(rule.table), escape(rule.chain)));
+  }
+  if (nat->has_legacy_table)
+    found.led_away.push_back(place +
+                             "iptables-legacy has a nat table, which is not read: iptables-legacy -t nat -S");
+}
+
 Result<Listeners> on_host(const ExposedCommand& command) {
   Listeners found;
+  found.nat_is_known = true;
   HostSockets host;
   const auto visit = [&](const sys::NetNamespace& netns) -> Result<void> {
+    const size_t first_row = found.rows.size();
+    const std::string name = command.all_netns ? enrich::netns_name(netns) : "";
     Result<std::vector<Socket>> sockets = host.dump({.states = mask(State::listen) | mask(State::close)});
     if (!sockets) return std::move(sockets.error());
     for (Socket& socket : *sockets)
-      if (is_wanted(socket))
-        found.rows.push_back(
-            {.socket = std::move(socket), .netns = command.all_netns ? enrich::netns_name(netns) : ""});
+      if (is_wanted(socket)) found.rows.push_back({.socket = std::move(socket), .netns = name});
+    look_for_nat(found, name, first_row);
     return {};
   };
   if (command.all_netns) {
@@ -201,11 +234,14 @@ Result<int> run_exposed_command(const std::vector<std::string>& words) {
   if (Result<bool> flushed = output.flush(); !flushed) return std::move(flushed.error());
   const auto findings =
       std::ranges::count_if(found->rows, [](const Listener& row) { return row.is_finding(); });
-  if (!command->json)
-    say(fmt::format(
-        "{} finding{}; firewall and NAT rules are not evaluated: what they lead to a container has no "
-        "socket here",
-        findings, findings == 1 ? "" : "s"));
+  if (!command->json) {
+    for (const std::string& text : found->led_away) say(text);
+    say(fmt::format("{} finding{}; {}", findings, findings == 1 ? "" : "s",
+                    found->nat_is_known
+                        ? "what a firewall keeps out is not evaluated"
+                        : "firewall and NAT rules are not evaluated: what they lead to a container "
+                          "has no socket here"));
+  }
   if (found->damaged) return kDamaged;
   return findings > 0 ? kNothingFound : kOk;
 }

@@ -95,7 +95,9 @@ Usage: socktrace exposed [OPTIONS]
 
 Lists every TCP listener and unconnected UDP socket by reach: public, any iface
 (0.0.0.0 and ::), private, link local, loopback. A ! marks a finding: other hosts
-may reach it, and it is not allowed. Firewall and NAT rules are not evaluated.
+may reach it, and it is not allowed. Ports that NAT rules of nftables (iptables-nft
+too) lead to a container, without a socket here, are named below the table; it
+takes root to read them. What a firewall keeps out is not evaluated.
 
       --allow LIST       these are no findings: 22, 443/tcp, 10.0.0.5:5432,
                          [::]:80, :https or the name of a process, ...

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string>
 
 namespace socktrace::sys {
 namespace {
@@ -19,13 +20,14 @@ constexpr timeval kDeadline = {.tv_sec = 2, .tv_usec = 0};
 // Datagrams that are not for us (stale, or sent by a process) before the answer is given up.
 constexpr int kMaxStrays = 1024;
 
-class SockDiag final : public NetlinkTransport {
+class Socket final : public NetlinkTransport {
  public:
-  explicit SockDiag(mnl_socket* socket) : socket_(socket, mnl_socket_close) {}
+  Socket(mnl_socket* socket, std::string_view protocol)
+      : socket_(socket, mnl_socket_close), protocol_(protocol) {}
 
   Result<void> send(std::span<const std::byte> message) override {
     while (mnl_socket_sendto(socket_.get(), message.data(), message.size()) < 0) {
-      if (errno != EINTR) return Error::system("send to sock_diag", errno);
+      if (errno != EINTR) return Error::system("send to " + protocol_, errno);
     }
     return {};
   }
@@ -39,7 +41,7 @@ class SockDiag final : public NetlinkTransport {
     header.msg_iov = &part;
     header.msg_iovlen = 1;
     const ssize_t length = recvmsg(mnl_socket_get_fd(socket_.get()), &header, 0);
-    if (length < 0) return Error::system("receive from sock_diag", errno);
+    if (length < 0) return Error::system("receive from " + protocol_, errno);
     return NetlinkDatagram{.length = static_cast<size_t>(length),
                            .sender_port_id = sender.nl_pid,
                            .truncated = (header.msg_flags & MSG_TRUNC) != 0};
@@ -51,6 +53,7 @@ class SockDiag final : public NetlinkTransport {
 
  private:
   std::unique_ptr<mnl_socket, decltype(&mnl_socket_close)> socket_;
+  std::string protocol_;
 };
 
 Error damaged(std::string_view what) {
@@ -118,19 +121,32 @@ Result<NetlinkMessage> take_message(std::span<const std::byte>& bytes) {
   return message;
 }
 
-Result<std::unique_ptr<NetlinkTransport>> open_sock_diag(uint32_t groups) {
-  mnl_socket* socket = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
-  if (!socket) return Error::system("open a sock_diag socket", errno);
-  auto transport = std::make_unique<SockDiag>(socket);
+namespace {
+
+Result<std::unique_ptr<NetlinkTransport>> open_netlink(int protocol, const std::string& name,
+                                                       uint32_t groups) {
+  mnl_socket* socket = mnl_socket_open2(protocol, SOCK_CLOEXEC);
+  if (!socket) return Error::system("open a " + name + " socket", errno);
+  auto transport = std::make_unique<Socket>(socket, name);
   const int fd = mnl_socket_get_fd(socket);
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kSocketBuffer, sizeof kSocketBuffer);
   setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);  // 4.12; without it errors lack their text
   if (groups == 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kDeadline, sizeof kDeadline) != 0)
-    return Error::system("set the deadline of a sock_diag socket", errno);
+    return Error::system("set the deadline of a " + name + " socket", errno);
   if (mnl_socket_bind(socket, groups, MNL_SOCKET_AUTOPID) != 0)
-    return Error::system("bind a sock_diag socket", errno);
+    return Error::system("bind a " + name + " socket", errno);
   return std::unique_ptr<NetlinkTransport>(std::move(transport));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<NetlinkTransport>> open_sock_diag(uint32_t groups) {
+  return open_netlink(NETLINK_SOCK_DIAG, "sock_diag", groups);
+}
+
+Result<std::unique_ptr<NetlinkTransport>> open_netfilter() {
+  return open_netlink(NETLINK_NETFILTER, "netfilter", 0);
 }
 
 Netlink::Netlink(std::unique_ptr<NetlinkTransport> transport)

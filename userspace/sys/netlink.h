@@ -46,6 +46,8 @@ class NetlinkTransport {
 // A NETLINK_SOCK_DIAG socket in the current network namespace, with a receive deadline of two seconds. `groups`: bit n for
 // multicast group n + 1 (SKNLGRP_*); with any, receiving waits as long as it takes.
 Result<std::unique_ptr<NetlinkTransport>> open_sock_diag(uint32_t groups = 0);
+// A NETLINK_NETFILTER socket, otherwise alike; its answers need CAP_NET_ADMIN in the namespace.
+Result<std::unique_ptr<NetlinkTransport>> open_netfilter();
 
 enum class DumpEnd {
   complete,
