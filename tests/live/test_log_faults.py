@@ -51,20 +51,23 @@ class Ledger:
 
 
 def listening_cookies(text):
-    found = re.findall(rb'^\{"k":"event",.*"event":"tcp\.listen",.*"cookie":"([0-9a-f]+)"', text, re.M)
-    return {int(cookie, 16) for cookie in found}
+    lines = (line for line in text.splitlines() if b'"event":"tcp.listen"' in line)
+    return {int(re.search(rb'"cookie":"([0-9a-f]+)"', line)[1], 16) for line in lines}
 
 
 class Kill(Directory):
     """SIGKILL at moments chosen at random, under full load."""
 
-    RESTARTS = 5  # of one log
+    RESTARTS = 4  # of one log
 
     def kill_once(self, log, chance):
-        """Between which times the recorder ran, and how many bytes of a line it left behind."""
+        """When the recorder was ready, when it was killed, since when what happens may be missing, and how many bytes of a line
+        it left behind."""
         tracer = recorder(log)
         ready_ns = boottime_ns()
-        live.pass_time(chance.uniform(0, 1.5))
+        live.pass_time(1.5 * chance.random() ** 3)  # an eighth of them after the first second
+        with open(f"/proc/{tracer.process.pid}/schedstat", encoding="ascii") as file:
+            waited_ns = int(file.read().split()[1])  # for a processor, on a machine that is overloaded
         killed_ns = boottime_ns()
         tracer.process.kill()
         tracer.stop()
@@ -76,7 +79,7 @@ class Kill(Directory):
         self.assertEqual(said, [str(torn)] if torn else [])
         self.assertEqual(len(result.stderr.splitlines()), len(said), result.stderr)
         self.assertIn(result.returncode, [5] if torn else [0, 1])  # 1: not an event so far
-        return ready_ns, killed_ns, torn, tracer.messages
+        return ready_ns, killed_ns, killed_ns - 1_000_000_000 - waited_ns, torn, tracer.messages
 
     def test_killed_at_any_moment_it_reads_to_its_last_whole_record_and_is_continued(self):
         self.churn(1_000_000_000)
@@ -89,10 +92,10 @@ class Kill(Directory):
             torn = 0
             try:
                 for _ in range(min(self.RESTARTS, KILLS - first)):
-                    ready_ns, killed_ns, torn_now, messages = self.kill_once(log, chance)
+                    ready_ns, killed_ns, unflushed_ns, torn_now, messages = self.kill_once(log, chance)
                     cut = re.findall(r"(\d+) bytes of a torn last line cut off", "\n".join(messages))
                     self.assertEqual(cut, [str(torn)] if torn else [])
-                    runs.append((ready_ns, killed_ns))
+                    runs.append((ready_ns, killed_ns, unflushed_ns))
                     torn = torn_now
                     torn_ends += torn > 0
             finally:
@@ -107,17 +110,17 @@ class Kill(Directory):
                 lines += fronts(text)
             self.check_sequence(lines)
             lost = any(line["k"] == "loss" for line in lines)
-            for ready_ns, killed_ns in runs:
+            for ready_ns, killed_ns, unflushed_ns in runs:
                 missing = [at for cookie, at in ledger.lines if ready_ns < at < killed_ns and cookie not in cookies]
                 told += sum(ready_ns < at < killed_ns for _, at in ledger.lines) - len(missing)
                 if lost and missing:
                     in_doubt += 1
                 elif missing:
                     oldest_ns = max(oldest_ns, killed_ns - min(missing))
+                    self.assertGreater(min(missing), unflushed_ns)
             shutil.rmtree(log)
         print(f"{KILLS} kills: {torn_ends} torn lines; {told} listeners told, the oldest that is not was {oldest_ns / 1e6:.1f} ms old; "
               f"{in_doubt} not judged for a loss in the kernel", file=sys.stderr)
-        self.assertLess(oldest_ns, 1_000_000_000)
         self.assertLess(in_doubt, KILLS / 2)
 
 
