@@ -210,7 +210,7 @@ TEST(LogReader, EndlessLinesDoNotEatTheMemory) {
 // went in.
 TEST(LogReader, MutatedLogsAreReadOrReported) {
   const std::string log = small_log(4);
-  std::mt19937 random(7);
+  std::mt19937 random(static_cast<uint32_t>(test::rounds("MUTATIONS_SEED", 7)));
   for (int left = test::rounds("MUTATIONS", 20'000); left > 0; --left) {
     std::string mutated = log;
     for (uint32_t changes = 1 + random() % 4; changes > 0; --changes) {
