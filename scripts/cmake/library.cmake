@@ -1,5 +1,5 @@
 # socktrace_precompile(TARGET HEADERS...): the headers that most files begin with are read once. Each file still includes what
-# it uses: the fuzz preset builds without.
+# it uses: most builds are without.
 function(socktrace_precompile target)
   if(SOCKTRACE_PRECOMPILE)
     target_precompile_headers(${target} PRIVATE

@@ -9,6 +9,7 @@
 
 #include "probe/open_sockets.h"
 #include "sys/mounts.h"
+#include "sys/parallel.h"
 #include "sys/privileges.h"
 
 namespace socktrace::source {
@@ -43,14 +44,21 @@ Spread spread_of(const sys::Procfs& procfs) {
   return spread;
 }
 
-// The iterator for the few processes that have nearly all descriptors, the links in /proc for the others. Nothing when
-// the iterator cannot be had for some processes alone.
+// The iterator for the few processes that have nearly all descriptors; meanwhile, since loading it keeps one processor busy,
+// the links in /proc for the others. Nothing when the iterator cannot be had for some processes alone.
 std::optional<OwnerMap> find_owners_apart(const sys::Procfs& procfs, const Spread& spread) {
   OwnerMap owners;
-  const Result<bool> apart =
-      probe::for_each_open_socket_of(spread.large, [&](const st_open_socket& socket) { owners.add(socket); });
+  OwnerMap of_small;
+  Result<bool> apart = false;
+  sys::in_parallel(2, 2, [&](size_t part) {
+    if (part == 0)
+      apart = probe::for_each_open_socket_of(spread.large,
+                                             [&](const st_open_socket& socket) { owners.add(socket); });
+    else
+      scan_processes(procfs, spread.small, of_small, 1);
+  });
   if (!apart || !*apart) return std::nullopt;
-  scan_processes(procfs, spread.small, owners);
+  owners.add(of_small);
   owners.seal();
   return owners;
 }
