@@ -21,9 +21,8 @@ TEST_F(ProbeTest, EveryHookThatThisKernelHasAttaches) {
   for (const probe::Hook& hook : tracer().hooks())
     EXPECT_EQ(hook.attached, hook.name != kErrorReport || !kernel_is_before(5, 14))
         << hook.name << ": " << hook.error;
-  // fexit has one program for accept and accept4, and needs none where listen begins. Below 5.12 sockops makes the
-  // cookies of accepted connections.
-  const size_t results = tracer().bind_result() == probe::BindResult::fexit ? 6 : 8;
+  // fexit has one program for accept and accept4. Below 5.12 sockops makes the cookies of accepted connections.
+  const size_t results = tracer().bind_result() == probe::BindResult::fexit ? 7 : 8;
   EXPECT_EQ(tracer().hooks().size(), 14 + results + (kernel_is_before(5, 12) ? 1 : 0));
 }
 
