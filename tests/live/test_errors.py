@@ -40,6 +40,11 @@ class Errors(unittest.TestCase):
     def test_bad_duration(self):
         self.expect(live.run("--for", "soon"), 2, "--for", "10s")
 
+    def test_an_unknown_option_is_told_in_one_line(self):
+        result = live.run("--bogus")
+        self.expect(result, 2, "--bogus", "see  socktrace --help")
+        self.assertNotIn(r"\x0a", result.stderr)
+
     def test_bad_ring_size(self):
         self.expect(live.run("--ring-size", "5000"), 2, "--ring-size", "power of two")
 

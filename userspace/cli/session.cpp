@@ -224,7 +224,7 @@ Result<void> Session::begin() {
 }
 
 void Session::on_event(Event&& event) {
-  if (!started_) return;
+  if (!started_ || options_.once) return;  // --once: the table alone
   if (!selection_.tells(event)) return;
   if (needs_explanation(event)) explain(event, table_, comparison_, namespaces_, failures_);
   ++events_;

@@ -9,7 +9,7 @@
 namespace socktrace::cli {
 
 Error usage(std::string message) {
-  return {std::move(message) + "\nsocktrace: see  socktrace --help", ErrorKind::usage};
+  return {std::move(message) + "; see  socktrace --help", ErrorKind::usage};
 }
 
 void declare_selection(CLI::App& app, TraceOptions& options) {
