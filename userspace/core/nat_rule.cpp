@@ -34,7 +34,7 @@ uint32_t number(const Attributes& attributes, size_t type) {
 std::string_view text(const Attributes& attributes, size_t type) {
   const Bytes bytes = attributes.bytes(type);
   const auto* begin = reinterpret_cast<const char*>(bytes.data());
-  return {begin, strnlen(begin, bytes.size())};
+  return bytes.empty() ? std::string_view() : std::string_view(begin, strnlen(begin, bytes.size()));
 }
 
 template <typename T>
