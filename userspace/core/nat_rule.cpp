@@ -46,7 +46,8 @@ T at(Bytes bytes, size_t offset) {
 
 AddressBytes address_of(Bytes bytes) {
   AddressBytes address{};
-  std::memcpy(address.data(), bytes.data(), std::min(bytes.size(), address.size()));
+  std::copy_n(bytes.begin(), std::min(bytes.size(), address.size()),
+              reinterpret_cast<std::byte*>(address.data()));
   return address;
 }
 
