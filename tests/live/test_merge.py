@@ -1,5 +1,6 @@
 """The snapshot and the stream make one table, whatever happens while they are merged."""
 
+import json
 import os
 import re
 import signal
@@ -80,6 +81,16 @@ class Merge(unittest.TestCase):
                 audit = next(m for m in messages if LISTED.match(m))
                 self.assertIn("0 missing, 0 ghosts, 0 wrong", audit, "\n".join(l for l in tracer.lines if "resync" in l))
                 churn.end()
+
+    def test_once_prints_the_table_alone(self):
+        live.enter_network_namespace()
+        churn = Churn("--reset")
+        self.addCleanup(churn.end)
+        for _ in range(3):
+            lines = live.run("--once", "--json", "-t", "-a", "-N", "self").stdout.splitlines()
+            kinds = {json.loads(line)["k"] for line in lines}
+            self.assertIn("sock", kinds)
+            self.assertLessEqual(kinds, {"header", "key", "sock", "trailer"})
 
 
 if __name__ == "__main__":

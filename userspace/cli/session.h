@@ -40,6 +40,7 @@ class Session {
   Session(const TraceOptions& options, Selection selection, sys::Signals signals, source::Live live,
           sys::Procfs procfs, source::KnownNamespaces namespaces);
 
+  static sink::Moment now();
   Result<void> give_up_privileges();
   Result<void> open_logs();
   Result<void> begin();

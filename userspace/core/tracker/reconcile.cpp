@@ -155,7 +155,7 @@ void Tracker::settle_rows() {
       correct(*row, std::move(dumped), expires_ns);
   }
   for (const Socket& bound : behind)
-    if (timewait_.leaves_bound(bound.key)) idle_.keep(bound);
+    if (timewait_.note_bound(bound.key)) idle_.keep(bound);
 }
 
 void Tracker::discover(Socket&& dumped, uint64_t expires_ns) {

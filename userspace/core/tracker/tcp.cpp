@@ -175,7 +175,7 @@ void Tracker::on_close(const Hit& hit) {
     if (!is_released(hit.key)) idle_.keep(closed.socket);
     mark_exited(closed.socket);
     timewait_.put(closed.socket, record.time_ns + kTimeWait_ns, Timewait::Close::told);
-    if (stays_bound) timewait_.leaves_bound(hit.key);
+    if (stays_bound) timewait_.note_bound(hit.key);
   } else {
     closed.gone = !stays_bound;
   }

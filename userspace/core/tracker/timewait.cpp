@@ -18,10 +18,11 @@ void Timewait::put(const Socket& socket, uint64_t expires_ns, Close close) {
   entry.close = close;
 }
 
-bool Timewait::leaves_bound(const SocketKey& key) {
+bool Timewait::note_bound(const SocketKey& key) {
   const auto at = entries_.find(key);
   if (at == entries_.end()) return false;
-  return at->second.leaves_bound = true;
+  at->second.leaves_bound = true;
+  return true;
 }
 
 void Timewait::erase(const SocketKey& key) {

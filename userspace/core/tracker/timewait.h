@@ -34,7 +34,7 @@ class Timewait {
   void put(const Socket& socket, uint64_t expires_ns, Close close);
   void erase(const SocketKey& key);
   // Notes that a bound socket is left when it ends. Whether there is such an entry.
-  bool leaves_bound(const SocketKey& key);
+  bool note_bound(const SocketKey& key);
   [[nodiscard]] const Entry* find(const SocketKey& key) const;
   // The one with this tuple_hash().
   [[nodiscard]] std::optional<SocketKey> with_tuple(uint64_t tuple) const;
