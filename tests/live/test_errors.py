@@ -45,6 +45,10 @@ class Errors(unittest.TestCase):
         self.expect(result, 2, "--bogus", "see  socktrace --help")
         self.assertNotIn(r"\x0a", result.stderr)
 
+    def test_an_empty_value_is_refused(self):
+        for option in ("--log", "--net"):
+            self.expect(live.run("--once", option, ""), 2, option, "value")
+
     def test_bad_ring_size(self):
         self.expect(live.run("--ring-size", "5000"), 2, "--ring-size", "power of two")
 

@@ -41,6 +41,11 @@ Result<void> parse_words(CLI::App& app, std::span<const std::string> words) {
 
 namespace {
 
+// An empty value is a variable that was not set, not an option that was not given.
+std::string refuse_empty(const std::string& value) {
+  return value.empty() ? "a value is missing" : "";
+}
+
 // What is read as text first.
 struct Texts {
   std::string duration;
@@ -51,7 +56,7 @@ struct Texts {
 };
 
 void declare_tracing(CLI::App& app, TraceOptions& options, Texts& texts) {
-  app.add_option("-N,--net", options.netns);
+  app.add_option("-N,--net", options.netns)->check(refuse_empty);
   app.add_option("--for", texts.duration);
   app.add_flag("-q,--quiet", options.quiet);
   app.add_flag("--verbose", options.verbose);
@@ -71,13 +76,13 @@ void declare_trace(CLI::App& app, TraceOptions& options) {
   app.add_flag("--alert-only", options.alert_only);
   app.add_flag("-H,--no-header", options.no_header);
   app.add_flag("-j,--json", options.json);
-  app.add_option("-L,--log", options.log);
+  app.add_option("-L,--log", options.log)->check(refuse_empty);
   app.add_option("--color", options.color)->check(CLI::IsMember({"auto", "always", "never"}));
   app.add_flag("--utc", options.utc);
 }
 
 void declare_record(CLI::App& app, TraceOptions& options, Texts& texts) {
-  app.add_option("-o,--output", options.log);
+  app.add_option("-o,--output", options.log)->check(refuse_empty);
   sink::Rotation& rotation = options.rotation;
   app.add_option("--max-size", rotation.max_bytes)->transform(CLI::AsSizeValue(false));
   app.add_option("--max-age", texts.max_age);
