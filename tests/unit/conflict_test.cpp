@@ -112,7 +112,8 @@ TEST(Conflict, NamesHoldersButNotTheirClients) {
       holders(request("0.0.0.0:8080"), EADDRINUSE, sockets),
       listener_only +
           "  time_wait [TIME-WAIT 127.0.0.1:8080]: TIME-WAIT for up to 60 s more after a connection closed "
-          "here; set SO_REUSEADDR before bind | socktrace ss -tan state time-wait sport = :8080\n");
+          "here; set SO_REUSEADDR before bind; it helps if the holder had it too | socktrace ss -tan state "
+          "time-wait sport = :8080\n");
 }
 
 TEST(Conflict, TellsTheAcceptedConnectionsOfAnotherProcessAsOneWhenTheListenerIsGone) {
@@ -122,7 +123,7 @@ TEST(Conflict, TellsTheAcceptedConnectionsOfAnotherProcessAsOneWhenTheListenerIs
       explained(request("0.0.0.0:8080"), {first, second}),
       "EADDRINUSE\n"
       "  inbound_connection [ESTAB 127.0.0.1:8080]: a connection accepted on the port outlives its listener; "
-      "set SO_REUSEADDR before bind (2 such sockets) | ps -fp 5\n");
+      "neither socket has SO_REUSEADDR, which helps only on both (2 such sockets) | ps -fp 5\n");
 }
 
 TEST(Conflict, ListsEveryListenerInTheWay) {

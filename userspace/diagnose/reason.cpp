@@ -65,10 +65,12 @@ std::string dual_stack(const BindRequest& request) {
 }
 
 std::string shared_address_reuse(const BindRequest& request, const Socket& holder) {
-  if (!request.options.reuse_address) return "set SO_REUSEADDR before bind";
   if (holder.options.known && !holder.options.reuse_address)
-    return "SO_REUSEADDR helps only if the holder has it too";
-  return "SO_REUSEADDR helps only if both have it";
+    return request.options.reuse_address ? "SO_REUSEADDR helps only if the holder has it too"
+                                         : "neither socket has SO_REUSEADDR, which helps only on both";
+  if (request.options.reuse_address) return "SO_REUSEADDR helps only if both have it";
+  return holder.options.known ? "set SO_REUSEADDR before bind"
+                              : "set SO_REUSEADDR before bind; it helps if the holder had it too";
 }
 
 std::string remaining(const BindRequest& request, const Socket& holder) {
