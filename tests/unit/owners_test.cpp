@@ -93,20 +93,6 @@ TEST(Owners, WithoutCookiesTheInodeIsEnough) {
   EXPECT_EQ(owners.size(), 2U);
 }
 
-TEST(Owners, MapsOfDifferentProcessesBecomeOne) {
-  OwnerMap owners;
-  owners.add(open_socket(10, 3, 500, 7));
-  OwnerMap others;
-  others.add(open_socket(20, 4, 500, 7));
-  others.add(open_socket(30, 5, 600, 8));
-  others.add_unreadable_process();
-  owners.add(others);
-  owners.seal();
-  EXPECT_EQ(text(owners, owners.find(500, 7)), "10/3 20/4");
-  EXPECT_EQ(text(owners, owners.find(600, 8)), "30/5");
-  EXPECT_EQ(owners.unreadable_processes(), 1u);
-}
-
 TEST(Owners, SocketsWithoutInodeShareNothing) {
   OwnerMap owners;
   owners.add(open_socket(10, 3, 0, 5));

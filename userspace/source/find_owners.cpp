@@ -9,7 +9,6 @@
 
 #include "probe/open_sockets.h"
 #include "sys/mounts.h"
-#include "sys/parallel.h"
 #include "sys/privileges.h"
 
 namespace socktrace::source {
@@ -44,21 +43,14 @@ Spread spread_of(const sys::Procfs& procfs) {
   return spread;
 }
 
-// The iterator for the few processes that have nearly all descriptors; meanwhile, since loading it keeps one processor busy,
-// the links in /proc for the others. Nothing when the iterator cannot be had for some processes alone.
+// The iterator for the few processes that have nearly all descriptors, the links in /proc for the others. Nothing when
+// the iterator cannot be had for some processes alone.
 std::optional<OwnerMap> find_owners_apart(const sys::Procfs& procfs, const Spread& spread) {
   OwnerMap owners;
-  OwnerMap of_small;
-  Result<bool> apart = false;
-  sys::in_parallel(2, 2, [&](size_t part) {
-    if (part == 0)
-      apart = probe::for_each_open_socket_of(spread.large,
-                                             [&](const st_open_socket& socket) { owners.add(socket); });
-    else
-      scan_processes(procfs, spread.small, of_small, 1);
-  });
+  const Result<bool> apart =
+      probe::for_each_open_socket_of(spread.large, [&](const st_open_socket& socket) { owners.add(socket); });
   if (!apart || !*apart) return std::nullopt;
-  owners.add(of_small);
+  scan_processes(procfs, spread.small, owners);
   owners.seal();
   return owners;
 }

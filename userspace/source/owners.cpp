@@ -32,17 +32,6 @@ void OwnerMap::add(const SocketHolder& holder, std::span<const SocketDescriptor>
   for (const SocketDescriptor& socket : sockets) owners_.push_back({0, socket.inode, index, socket.fd, 0});
 }
 
-void OwnerMap::add(const OwnerMap& others) {
-  const auto shift = static_cast<uint32_t>(holders_.size());
-  holders_.insert(holders_.end(), others.holders_.begin(), others.holders_.end());
-  owners_.reserve(owners_.size() + others.owners_.size());
-  for (SocketOwner owner : others.owners_) {
-    owner.holder += shift;
-    owners_.push_back(owner);
-  }
-  unreadable_ += others.unreadable_;
-}
-
 void OwnerMap::seal() {
   std::stable_sort(owners_.begin(), owners_.end(), before);
   first_.assign(std::bit_ceil(2 * owners_.size() + 1), 0);

@@ -46,7 +46,6 @@ class OwnerMap {
   // Filled by add() in any order, then sealed once; only then asked.
   void add(const st_open_socket& socket);
   void add(const SocketHolder& holder, std::span<const SocketDescriptor> sockets);
-  void add(const OwnerMap& others);  // of other processes, not sealed either
   void add_unreadable_process() { ++unreadable_; }
   void seal();
 
