@@ -45,11 +45,15 @@ struct st_transition {
 	__u64 states;
 };
 
-/* The transitions of this CPU that st_set_state has seen and st_set_state_nested has not: the last
- * one, and that of the task which a softirq has interrupted between the two. */
+/* Enough for a task's own transition and those of a softirq that interrupts it; a power of two. */
+#define ST_SEEN_MAX 8
+
+/* The transitions of this CPU that st_set_state has seen and st_set_state_nested has not: that of
+ * a task, and above it those of a softirq that has interrupted it between the two. */
 struct st_seen {
-	struct st_transition last;
-	struct st_transition before;
+	struct st_transition list[ST_SEEN_MAX];
+	__u32 count; /* of all that were added and not taken back; the list keeps the last ones */
+	__u32 reserved;
 };
 
 struct st_seen_map {

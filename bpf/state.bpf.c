@@ -158,10 +158,21 @@ static __always_inline int st_any_transition(struct sock *sk, int old, int new)
 	return 0;
 }
 
-static __always_inline bool st_is(const struct st_transition *seen, const struct sock *sk,
-				  __u64 states)
+/* Takes back what st_set_state has added, and all above it: what softirqs that interrupted
+ * st_set_state_nested left there. Whether it had been added. */
+static __always_inline bool st_take_seen(struct st_seen *seen, const struct sock *sk, __u64 states)
 {
-	return seen->sk == (__u64)sk && seen->states == states;
+	const __u32 count = seen->count;
+	__u32 above = 1;
+
+	while (seen->list[(count - above) % ST_SEEN_MAX].sk != (__u64)sk ||
+	       seen->list[(count - above) % ST_SEEN_MAX].states != states)
+		if (++above > ST_SEEN_MAX)
+			return false;
+	seen->count = count - above;
+	for (; above > 0; above--)
+		seen->list[(count - above) % ST_SEEN_MAX].sk = 0;
+	return true;
 }
 
 /*
@@ -176,35 +187,24 @@ int BPF_PROG(st_set_state, struct sock *sk, int old, int new)
 {
 	__u32 key = 0;
 	struct st_seen *seen = bpf_map_lookup_elem(&st_seen, &key);
+	struct st_transition *now;
 
 	if (!seen)
 		return 0;
-	seen->before = seen->last;
-	seen->last.sk = (__u64)sk;
-	seen->last.states = old << 8 | new;
+	now = &seen->list[seen->count++ % ST_SEEN_MAX];
+	now->sk = (__u64)sk;
+	now->states = old << 8 | new;
 	return st_any_transition(sk, old, new);
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(st_set_state_nested, struct sock *sk, int old, int new)
 {
-	__u64 states = old << 8 | new;
 	__u32 key = 0;
 	struct st_seen *seen = bpf_map_lookup_elem(&st_seen, &key);
 
-	if (!seen)
+	if (!seen || st_take_seen(seen, sk, old << 8 | new))
 		return 0;
-	if (st_is(&seen->last, sk, states)) {
-		seen->last = seen->before;
-		seen->before.sk = 0;
-		return 0;
-	}
-	/* A softirq came between, whose last transition this one was kept from seeing. */
-	if (st_is(&seen->before, sk, states)) {
-		seen->last.sk = 0;
-		seen->before.sk = 0;
-		return 0;
-	}
 	return st_any_transition(sk, old, new);
 }
 

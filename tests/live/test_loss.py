@@ -1,5 +1,6 @@
 """Records that are lost: each is counted and placed, and the table is right again by itself."""
 
+import collections
 import datetime
 import json
 import os
@@ -119,6 +120,10 @@ class Recorder:
         with open(os.path.join(self.log, "socktrace.jsonl")) as log:
             return sum(count(json.loads(line), "count") for line in log if line.startswith('{"k":"loss"') and line.endswith("\n"))
 
+    def audits(self):
+        with open(os.path.join(self.log, "socktrace.jsonl")) as log:
+            return sum(line.startswith('{"k":"audit"') for line in log)
+
     def end(self):
         code = self.tracer.stop()
         with open(os.path.join(self.log, "socktrace.jsonl")) as log:
@@ -237,16 +242,36 @@ class Loss(unittest.TestCase):
                 self.assertLessEqual(growth, 24 * 1024)
 
 
+    def test_a_reader_far_behind_is_exact_when_compared_and_when_ended(self):
+        live.enter_network_namespace()
+        recorder = Recorder("--ring-size", "64MiB")
+        for last in (signal.SIGUSR1, signal.SIGTERM):
+            recorder.tracer.signal(signal.SIGSTOP)
+            churn = Churn("--connections", 8_000)
+            self.assertEqual(churn.process.stdout.readline(), "made 8000\n")
+            churn.end()
+            recorder.tracer.signal(last)
+            recorder.tracer.signal(signal.SIGCONT)
+            if last == signal.SIGUSR1:
+                live.wait_until(lambda: recorder.audits() == 1, lambda: "a comparison")
+        _, records = recorder.end()
+        self.assertEqual(self.check_accounts(records, recorder.tracer.messages)[0], 0)
+        audit = next(r for r in records if r["k"] == "audit")
+        self.assertEqual((audit["missing"], audit["ghosts"], audit["wrong_state"]), (0, 0, 0), audit)
+        told = collections.Counter(r["event"] for r in records if r["k"] in ("conn", "event"))
+        self.assertEqual(told["tcp.established"], told["tcp.closed"] - told["tcp.listen"], told)
+
+
 class Audit(unittest.TestCase):
     def test_without_a_loss_it_finds_nothing_to_mend(self):
         live.enter_network_namespace()
         held = Churn("--hold", 100, "--connections", 1)
         recorder = Recorder("--audit", "100ms", "--ring-size", "64MiB")
         generators = [Churn(), Churn()]
-        recorder.tracer.wait(lambda: self.audits(recorder) >= 1, "an audit under load")
+        recorder.tracer.wait(lambda: recorder.audits() >= 1, "an audit under load")
         for generator in generators:
             generator.end()
-        recorder.tracer.wait(lambda: self.audits(recorder) >= 3, "two more")
+        recorder.tracer.wait(lambda: recorder.audits() >= 3, "two more")
         held.end()
         _, records = recorder.end()
         audits = [r for r in records if r["k"] == "audit"]
@@ -255,10 +280,6 @@ class Audit(unittest.TestCase):
             for audit in audits:
                 self.assertEqual((audit["missing"], audit["ghosts"], audit["wrong_state"]), (0, 0, 0), [r for r in records if r.get("resync")][:3])
             self.assertRegex(recorder.tracer.messages[-2], r"socktrace: \d+ events, 0 lost; \d+ audits, 0 differences")
-
-    def audits(self, recorder):
-        with open(os.path.join(recorder.log, "socktrace.jsonl")) as log:
-            return sum(line.startswith('{"k":"audit"') for line in log)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ class Workload:
         )  # fmt: skip
         self.lines = []
         self.touched = set()
+        self.compared = set()  # in the table at the last quiet point
 
     def ss_rows(self):
         live.enter(self.namespace)
@@ -173,15 +174,16 @@ class Random(unittest.TestCase):
         for cookie in sorted(set(shown) | set(table)):
             if cookie not in beyond_ss and sorted(table.get(cookie, [])) != sorted(shown.get(cookie, [])):
                 yield f"{cookie:x}: table {table.get(cookie)}, ss {shown.get(cookie)}"
+        workload.compared = set(table)
         yield from self.check_held(rows, point)
 
     def is_owner_repair(self, tracer, record, workload, point):
         """Nothing tells that a descriptor was inherited, passed or closed while others are left. Which one of them a
-        process has used may be unknown for longer."""
+        process has used may be unknown for longer, and who has inherited a socket before it was in the table."""
         cookie = ledger.cookie_of(record)
         if record["event"] != "socket.owner" or cookie not in workload.touched:
             return False
-        if any(s["cookie"] == cookie and s["touched"] for s in point["sockets"]):
+        if any(s["cookie"] == cookie and s["touched"] for s in point["sockets"]) or cookie not in workload.compared:
             return True
         earlier = [r for r in tracer.events() if ledger.cookie_of(r) == cookie and r["seq"] < record["seq"]]
         return bool(earlier) and self.pids(earlier[-1]) == self.pids(record)

@@ -34,7 +34,9 @@ Result<PastTable> table_of_past(const PastOptions& options, const Message& messa
 
   if (replay->last_ns() == 0) {
     const uint64_t began_ns = recording->files().front().began_ns;
-    if (!at_ns || began_ns == 0) return Error{"nothing is recorded in " + options.from.front()};
+    if (!at_ns || began_ns == 0)
+      return Error{"nothing is recorded in " + options.from.front(),
+                   damage.found ? ErrorKind::damaged : ErrorKind::general};
     return Error{fmt::format("nothing was recorded by {}: the log begins at {}",
                              date_and_clock(*at_ns, options.utc), date_and_clock(began_ns, options.utc))};
   }

@@ -220,6 +220,7 @@ void Session::say_ready() const {
   std::string message = fmt::format("ready: {} of {} hooks", attached, hooks.size());
   const std::vector<std::string> costs = live_.costs();
   for (size_t i = 0; i < costs.size(); ++i) message += (i == 0 ? "; off: " : ", ") + costs[i];
+  if (options_.unix_sockets) message += "; unix sockets: in the table, but no events";
   if (!no_cgroup_.empty()) message += " (" + no_cgroup_ + ")";
   if (confined_) message += "; this network namespace only (others need CAP_SYS_ADMIN)";
   if (const size_t closed = comparison_.closed_namespaces(); closed > 0)

@@ -31,9 +31,7 @@ Result<OwnerMap> Comparison::find_owners() {
 }
 
 Result<void> Comparison::apply_arrived() {
-  Result<size_t> drained = live_.drain([this](const Record& record) { apply(record); });
-  if (!drained) return std::move(drained.error());
-  return {};
+  return live_.catch_up([this](const Record& record) { apply(record); });
 }
 
 Result<void> Comparison::dump_one(const sys::NetNamespace& netns, std::vector<Dumped>& rows) {

@@ -50,9 +50,25 @@ Result<void> Live::release(const std::function<void(const Record&)>& on_record) 
   holding_ = false;
   const std::vector<Record> held = std::exchange(held_, {});
   for (const Record& record : held) deliver(record, on_record);
-  Result<size_t> drained = drain(on_record);
-  if (!drained) return std::move(drained.error());
-  return {};
+  return catch_up(on_record);
+}
+
+Result<void> Live::catch_up(const std::function<void(const Record&)>& on_record) {
+  constexpr uint64_t kPatience_ns = 200'000'000;
+  const probe::Counters begun = tracer_.counters();
+  uint64_t deadline_ns = sys::boottime_ns() + kPatience_ns;
+  while (true) {
+    const Result<size_t> drained = drain(on_record);
+    if (!drained) return Error(drained.error());
+    if (ledger_.delivered() + held_.size() + begun.lost >= begun.attempted) return {};
+    const uint64_t now_ns = sys::boottime_ns();
+    if (*drained > 0)
+      deadline_ns = now_ns + kPatience_ns;
+    else if (now_ns >= deadline_ns)
+      return {};
+    else
+      std::this_thread::yield();
+  }
 }
 
 void Live::settle_losses() {
@@ -64,16 +80,12 @@ void Live::settle_losses() {
 
 Result<void> Live::finish(const std::function<void(const Record&)>& on_record) {
   tracer_.stop();
-  // A hook may still be writing on another CPU, for microseconds unless that CPU is taken away from it.
-  constexpr uint64_t kPatience_ns = 200'000'000;
-  const uint64_t deadline_ns = sys::boottime_ns() + kPatience_ns;
-  while (true) {
+  // Twice: a hook may have been about to begin a record when it was detached.
+  for (int round = 0; round < 2; ++round) {
     if (Result<void> released = release(on_record); !released) return released;
     settle_losses();
-    const RecordCounts now = counts();
-    if (now.attempted == now.delivered + now.lost || sys::boottime_ns() >= deadline_ns) return {};
-    std::this_thread::yield();
   }
+  return {};
 }
 
 RecordCounts Live::counts() const {

@@ -20,9 +20,14 @@ class Live {
 
   // Records wait in user space from now until release(), while a dump is being read: what they say is newer than it.
   void hold() { holding_ = true; }
-  // Hands over what was held, then everything that has arrived since.
+  // Hands over what was held, then everything that was recorded before this call.
   Result<void> release(const std::function<void(const Record&)>& on_record);
-  // Hands over what has arrived; while holding, only moves it out of the ring, so that the ring cannot overflow.
+  // Hands over everything that was recorded before this call, however far the reader is behind. A hook whose CPU was taken
+  // away from it in the middle of a record holds up all that follow, for some milliseconds: that is waited for, until
+  // nothing has come for 0.2 s.
+  Result<void> catch_up(const std::function<void(const Record&)>& on_record);
+  // Hands over some of what has arrived, in bounded time; while holding, only moves it out of the ring, so that the ring
+  // cannot overflow. How many records.
   Result<size_t> drain(const std::function<void(const Record&)>& on_record);
 
   // Told of every loss run right before the record that followed it is handed over. To be set before the first drain().

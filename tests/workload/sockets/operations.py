@@ -4,7 +4,7 @@ import errno
 import select
 import socket
 
-from tcp import ANY, FAST_OPEN, LOOPBACK, NO_PORT, REUSE, REUSEPORT, SYN_COUNT, USER_TIMEOUT, V4, V6, V6ONLY, Tcp, is_listener, is_open_end
+from tcp import ANY, FAST_OPEN, LOOPBACK, NO_PORT, REUSE, REUSEPORT, SYN_COUNT, USER_TIMEOUT, V4, V6, V6ONLY, Tcp, has_room, is_listener, is_open_end
 from world import BLACKHOLE
 
 
@@ -39,7 +39,8 @@ class TcpOperations(Tcp):
     def op_listen_again(self):
         sock = self.some_listener()
         slot, fd = self.holder(sock)
-        self.call(slot, "listen", fd, self.random.randrange(16, 99))
+        sock.backlog = self.random.randrange(16, 99)
+        self.call(slot, "listen", fd, sock.backlog)
 
     def op_listen_fails(self):
         family = self.random.choice([V4, V6])
@@ -104,7 +105,6 @@ class TcpOperations(Tcp):
     def op_backlog_overflows(self):
         listener, slot, fd = self.listener(V4, backlog=0)
         self.client(listener)
-        listener.full = True
         sock, slot, fd = self.tcp(V4)
         error, names = self.call(slot, "begin_connect", fd, ["127.0.0.1", listener.local[1]])
         assert error == errno.EINPROGRESS, error
@@ -161,14 +161,13 @@ class TcpOperations(Tcp):
         if listener is None:
             listener = self.client(self.some_listener()).partner.listener
         self.accept(listener)
-        listener.full = False
 
     def op_accept_in_a_thread(self):
         listener = self.client(self.some_listener()).partner.listener
         self.accept(listener, "accept_in_thread")
 
     def op_accept_in_a_forked_worker(self):
-        listener = self.choose(lambda s: is_listener(s) and len({slot for slot, _ in s.holders}) > 1 and not s.full and len(s.group) == 1)
+        listener = self.choose(lambda s: has_room(s) and len({slot for slot, _ in s.holders}) > 1)
         if listener is None:
             return self.op_fork()
         self.client(listener)
@@ -224,7 +223,7 @@ class TcpOperations(Tcp):
         sock = self.choose(lambda s: s.kind == "tcp" and s.state == "closed" and not s.was_listener and s.family == V4 and not s.lingers)
         if sock is None:
             return self.op_connect_unspecified()
-        listener = self.choose(lambda s: is_listener(s) and s.family == V4 and len(s.queue) < 8 and not s.full and len(s.group) == 1)
+        listener = self.choose(lambda s: has_room(s) and s.family == V4)
         if listener is None:
             listener = self.listener(V4)[0]
         slot, fd = self.holder(sock)

@@ -34,7 +34,8 @@ class Sock:
         self.lingers = self.deaf = self.has_mini = False
         # of a listener
         self.group = [self]
-        self.full = self.v6_only = self.was_listener = False
+        self.v6_only = self.was_listener = False
+        self.backlog = 0
         self.queue = []
         self.last_pids = []
 
