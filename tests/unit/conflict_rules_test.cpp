@@ -222,6 +222,14 @@ TEST(BindRules, AConnectionMayHideTheMarkOfItsListener) {
   EXPECT_TRUE(diagnose::explain(plain, pointers({child}), loopback_facts()).certain);
 }
 
+TEST(BindRules, AConnectionWhosePortTheKernelChoseMayHideAMarkToo) {
+  // bind() to port 0 leaves a mark, connect() without bind() does not; afterwards they look the same.
+  const std::vector<Socket> sockets = {bound("0.0.0.0:9000", "reuseport uid=8 dev=3"),
+                                       outgoing("[::1]:9000", "[::1]:80", "reuseport uid=7")};
+  const diagnose::BindRequest wildcard = request("[::]:9000", "reuseport uid=8");
+  EXPECT_FALSE(diagnose::explain(wildcard, pointers(sockets), loopback_facts()).certain);
+}
+
 TEST(BindRules, ThePlaceholderOfIpv6ConnectionsMeetsTheIpv4WildcardOnly) {
   expect({
       {outgoing("[::1]:9000", "[::1]:80"), request("127.0.0.6:9000"), "0"},

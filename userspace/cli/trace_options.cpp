@@ -133,6 +133,7 @@ Result<TraceOptions> parse_trace_options(std::span<const std::string> words) {
   if (Result<void> parsed = parse_words(app, words); !parsed) return std::move(parsed.error());
   if (Result<void> taken = take_tracing(texts, options); !taken) return std::move(taken.error());
   if (options.alert_only) options.no_table = true;
+  if (options.once && options.duration_ns != 0) return usage("--once ends by itself: leave out --for");
   if (options.once && options.no_table) return usage("--once and --no-table together would print nothing");
   return options;
 }

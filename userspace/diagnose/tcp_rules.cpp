@@ -38,12 +38,10 @@ bool chose_its_port(const Socket& socket) {
 }
 
 // The marks keep the address a socket was bound to, which connect() has since replaced, and those of a
-// listener outlive it in its children, whoever accepted them. Only a connection whose port the kernel chose
-// has certainly left none.
+// listener outlive it in its children, whoever accepted them. A port that connect() chose has left none, but
+// looks like one that bind() chose, which has.
 bool may_hide_a_mark(const Socket& socket, const Claim& holder) {
-  const bool connection = socket.peer.port != 0 || holder.time_wait;
-  const bool autobound = socket.options.known && !socket.options.port_locked && !socket.inbound;
-  return connection && !autobound;
+  return socket.peer.port != 0 || holder.time_wait;
 }
 
 // listen() sets the marks again.

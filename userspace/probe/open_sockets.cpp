@@ -30,7 +30,8 @@ Result<Skeleton> load_iterator() {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton->obj)
       bpf_program__set_autoload(program, program == skeleton->progs.st_open_sockets);
-  for (bpf_map* map : {skeleton->maps.st_ring, skeleton->maps.st_calls, skeleton->maps.st_sent})
+  for (bpf_map* map :
+       {skeleton->maps.st_ring, skeleton->maps.st_seen, skeleton->maps.st_calls, skeleton->maps.st_sent})
     bpf_map__set_autocreate(map, false);
   skeleton->rodata->st_config.features = ST_CFG_PROBE_READ;
   if (const int result = socktrace_bpf__load(skeleton.get()); result != 0)
