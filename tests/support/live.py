@@ -9,6 +9,7 @@ import ctypes
 import json
 import os
 import queue
+import selectors
 import signal
 import socket
 import subprocess
@@ -50,9 +51,32 @@ def in_own_namespace(arguments):
     return [*arguments[:verb], "-N", "self", *arguments[verb:]]
 
 
+class Pipe:
+    """What a program writes, line by line."""
+
+    def __init__(self, stream):
+        os.set_blocking(stream.fileno(), False)
+        self.stream, self.ended, self.rest = stream, False, b""
+
+    def take(self):
+        """The whole lines that have arrived; at the end what is left, too."""
+        while not self.ended:
+            try:
+                part = os.read(self.stream.fileno(), 1 << 16)
+            except BlockingIOError:
+                break
+            self.ended = part == b""
+            self.rest += part
+        *lines, self.rest = self.rest.split(b"\n")
+        if self.ended and self.rest:
+            lines.append(self.rest)
+            self.rest = b""
+        return [line.decode("utf-8", "surrogateescape") for line in lines]
+
+
 class Tracer:
-    """A running socktrace. `lines` and `messages` hold what it has printed so far. `everywhere`: it traces every
-    network namespace of the host, not only this one."""
+    """A running socktrace. `lines` and `messages` hold what it has printed so far: with a message all lines that were
+    printed before it. `everywhere`: it traces every network namespace of the host, not only this one."""
 
     def __init__(self, *arguments, environment=None, wait_ready=True, everywhere=False, prefix=(), program=SOCKTRACE):
         self.arguments = [*prefix, program, *(arguments if everywhere else in_own_namespace(arguments))]
@@ -66,20 +90,25 @@ class Tracer:
         self.lines = []
         self.messages = []
         self._arrived = queue.Queue()
-        self._threads = [
-            threading.Thread(target=self._read, args=(self.process.stdout, self.lines), daemon=True),
-            threading.Thread(target=self._read, args=(self.process.stderr, self.messages), daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
         if wait_ready:
             self.wait(lambda: any(m.startswith("socktrace: ready") for m in self.messages), "the ready line")
 
-    def _read(self, stream, into):
-        for line in stream:
-            into.append(line.decode("utf-8", "surrogateescape").rstrip("\n"))
-            self._arrived.put(None)
-        self._arrived.put(None)
+    def _read(self):
+        pipes = [Pipe(self.process.stderr), Pipe(self.process.stdout)]
+        with selectors.DefaultSelector() as selector:
+            for pipe in pipes:
+                selector.register(pipe.stream, selectors.EVENT_READ, pipe)
+            while selector.get_map():
+                ready = {key.data for key, _ in selector.select()}
+                messages = pipes[0].take() if pipes[0] in ready else []
+                self.lines += pipes[1].take()  # whether it was ready or has become so before the message
+                self.messages += messages
+                for pipe in pipes:
+                    if pipe.ended and pipe.stream in selector.get_map():
+                        selector.unregister(pipe.stream)
+                self._arrived.put(None)
 
     def wait(self, condition, what):
         """Waits until condition() holds, looking again whenever a line arrives, and now and then."""
@@ -125,8 +154,7 @@ class Tracer:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         code = self.process.wait(timeout=DEADLINE_S)
-        for thread in self._threads:
-            thread.join(timeout=DEADLINE_S)
+        self._thread.join(timeout=DEADLINE_S)
         self.process.stdout.close()
         self.process.stderr.close()
         return code
