@@ -145,6 +145,12 @@ class DamagedLogs(unittest.TestCase):
         self.check([path], 5, [], f"{path}: 3 damaged lines skipped, the first is line 1 at byte 0: the line is not a JSON object",
                    f"{path}: the last line is torn, 5 bytes skipped: its writer was killed, or is writing")
 
+    def test_a_table_of_something_else(self):
+        path = self.write("x.jsonl", b"\x7fELF\x02\n")
+        result = live.run("ss", "--from", path)
+        self.assertEqual((result.returncode, result.stdout), (5, ""), result.stderr)
+        self.assertIn(f"nothing is recorded in {path}", result.stderr)
+
     def test_every_verb_says_so_and_ends_with_5(self):
         path = self.write("x.jsonl", "".join(part(3)).encode()[:-20])
         for arguments in (("ss", "-tln"), ("ss", "-tln", "--at", "2030-01-01"), ("why", "1001/tcp"), ("exposed",),

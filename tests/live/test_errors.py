@@ -49,6 +49,9 @@ class Errors(unittest.TestCase):
         for option in ("--log", "--net"):
             self.expect(live.run("--once", option, ""), 2, option, "value")
 
+    def test_a_table_without_events_takes_no_time_limit(self):
+        self.expect(live.run("--once", "--for", "1s"), 2, "--once", "leave out --for")
+
     def test_bad_ring_size(self):
         self.expect(live.run("--ring-size", "5000"), 2, "--ring-size", "power of two")
 
@@ -88,6 +91,12 @@ class Errors(unittest.TestCase):
         result = live.run("--listen", "--for", "100ms")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("socktrace: ready", result.stderr)
+        self.assertNotIn("unix", result.stderr)
+
+    def test_unix_sockets_are_said_to_have_no_events(self):
+        result = live.run("-x", "--for", "100ms")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stderr, "socktrace: ready: .*; unix sockets: in the table, but no events")
 
 
 class SelfTest(unittest.TestCase):
