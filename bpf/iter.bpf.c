@@ -77,3 +77,23 @@ int st_open_sockets(struct bpf_iter__task_file *ctx)
 		st_write_probed(ctx->meta->seq, &out, file);
 	return 0;
 }
+
+/*
+ * For who asks only which process holds which socket: inode and owner as in /proc, the rest 0. Every structure that a
+ * program reads costs its loader a search through the kernel's BTF, 1 ms each, so this one reads three.
+ * Since 5.11 (bpf_sock_from_file); elsewhere it does not load.
+ */
+SEC("?iter/task_file")
+int st_socket_owners(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct st_open_socket out = {};
+
+	if (!task || !file || !bpf_sock_from_file(file))
+		return 0;
+	st_fill_owner(&out, task, ctx->fd);
+	out.inode = file->f_inode->i_ino;
+	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	return 0;
+}

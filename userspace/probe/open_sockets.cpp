@@ -23,13 +23,15 @@ struct LinkDeleter {
 
 using Link = std::unique_ptr<bpf_link, LinkDeleter>;
 
-// The iterator alone, loaded.
-Result<Skeleton> load_iterator() {
+using Iterator = bpf_program* decltype(socktrace_bpf::progs)::*;
+
+// One iterator alone, loaded.
+Result<Skeleton> load(Iterator iterator) {
   Skeleton skeleton(socktrace_bpf__open());
   if (!skeleton) return Error::system("open BPF programs", errno, ErrorKind::unavailable);
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton->obj)
-      bpf_program__set_autoload(program, program == skeleton->progs.st_open_sockets);
+      bpf_program__set_autoload(program, program == skeleton->progs.*iterator);
   for (bpf_map* map :
        {skeleton->maps.st_ring, skeleton->maps.st_seen, skeleton->maps.st_calls, skeleton->maps.st_sent})
     bpf_map__set_autocreate(map, false);
@@ -61,21 +63,21 @@ Result<bool> read_process(const bpf_program* program, uint32_t pid, std::vector<
 
 Result<void> for_each_open_socket(const OpenSocketVisitor& visit) {
   const LibbpfLog log;
-  const Result<Skeleton> skeleton = load_iterator();
+  const Result<Skeleton> skeleton = load(&decltype(socktrace_bpf::progs)::st_open_sockets);
   if (!skeleton) return skeleton.error();
   const Link iterator(bpf_program__attach_iter((*skeleton)->progs.st_open_sockets, nullptr));
   if (!iterator) return Error::system("attach the socket iterator", errno, ErrorKind::unavailable);
   return read_open_sockets(iterator.get(), visit);
 }
 
-Result<bool> for_each_open_socket_of(std::span<const uint32_t> pids, const OpenSocketVisitor& visit) {
+Result<bool> for_each_socket_owner_of(std::span<const uint32_t> pids, const OpenSocketVisitor& visit) {
   const LibbpfLog log;
-  const Result<Skeleton> skeleton = load_iterator();
+  const Result<Skeleton> skeleton = load(&decltype(socktrace_bpf::progs)::st_socket_owners);
   if (!skeleton) return skeleton.error();
   std::vector<std::vector<st_open_socket>> found(pids.size());
   std::vector<Result<bool>> outcome(pids.size(), true);
   sys::in_parallel(pids.size(), 0, [&](size_t i) {
-    outcome[i] = read_process((*skeleton)->progs.st_open_sockets, pids[i], found[i]);
+    outcome[i] = read_process((*skeleton)->progs.st_socket_owners, pids[i], found[i]);
   });
   for (const Result<bool>& one : outcome)
     if (!one || !*one) return one;

@@ -18,10 +18,10 @@ using OpenSocketVisitor = std::function<void(const st_open_socket&)>;
 // with, then far less per descriptor than reading the links in /proc. Errors: privilege, unavailable.
 Result<void> for_each_open_socket(const OpenSocketVisitor& visit);
 
-// The same for these processes alone, several at a time; ordered by process as given, then by descriptor. False, and
-// nothing was visited, when this kernel's iterators cannot be bound to a process (before 6.1), or these are not
-// its numbers for them (another pid namespace).
-Result<bool> for_each_open_socket_of(std::span<const uint32_t> pids, const OpenSocketVisitor& visit);
+// Inode, owner and descriptor alone (the rest 0), of these processes alone, several at a time; ordered by process as given, then
+// by descriptor. False, and nothing was visited, when this kernel's iterators cannot be bound to a process (before 6.1), or
+// these are not its numbers for them (another pid namespace).
+Result<bool> for_each_socket_owner_of(std::span<const uint32_t> pids, const OpenSocketVisitor& visit);
 
 // The same through an iterator that is attached already.
 Result<void> read_open_sockets(const bpf_link* iterator, const OpenSocketVisitor& visit);

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "sys/netlink.h"
+#include "sys/read_ahead.h"
 #include "sys/unique_fd.h"
 
 namespace socktrace::source {
@@ -91,7 +92,7 @@ Result<DumpEnd> read_proc(const Query& query, const char* path, const RowSink& s
 Result<DumpEnd> read_netlink(const Query& query, const RowSink& sink) {
   Result<std::unique_ptr<sys::NetlinkTransport>> transport = sys::open_sock_diag();
   if (!transport) return std::move(transport.error());
-  sys::Netlink netlink(std::move(*transport));
+  sys::Netlink netlink(sys::read_ahead(std::move(*transport)));
   std::optional<Error> failure;
   Result<DumpEnd> end = netlink.dump(SOCK_DIAG_BY_FAMILY, diag::dump_request(query),
                                      [&](uint16_t, std::span<const std::byte> message) {

@@ -47,8 +47,8 @@ Spread spread_of(const sys::Procfs& procfs) {
 // the iterator cannot be had for some processes alone.
 std::optional<OwnerMap> find_owners_apart(const sys::Procfs& procfs, const Spread& spread) {
   OwnerMap owners;
-  const Result<bool> apart =
-      probe::for_each_open_socket_of(spread.large, [&](const st_open_socket& socket) { owners.add(socket); });
+  const Result<bool> apart = probe::for_each_socket_owner_of(
+      spread.large, [&](const st_open_socket& socket) { owners.add(socket); });
   if (!apart || !*apart) return std::nullopt;
   scan_processes(procfs, spread.small, owners);
   owners.seal();

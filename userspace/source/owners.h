@@ -33,7 +33,7 @@ struct SocketDescriptor {
 
 // The same for the whole host. 24 bytes: a host has hundreds of thousands.
 struct SocketOwner {
-  uint64_t cookie = 0;  // 0 unknown: always from /proc, and from the kernel when the socket has none yet
+  uint64_t cookie = 0;  // 0 unknown: from those who say only the inode, and when the socket has none yet
   uint32_t inode = 0;   // sockfs
   uint32_t holder = 0;  // for OwnerMap::holder()
   int32_t fd = -1;

@@ -1,0 +1,152 @@
+#include "sys/read_ahead.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "sys/unique_fd.h"
+
+namespace socktrace::sys {
+namespace {
+
+constexpr size_t kLong = 20'000;
+
+// A socket pair in the kernel's place: its datagrams come in order, and end with an error when `answers` is closed.
+class Pair final : public NetlinkTransport {
+ public:
+  Pair(int fd, std::atomic<int>& received) : fd_(fd), received_(received) {}
+
+  Result<void> send(std::span<const std::byte>) override { return {}; }
+  Result<NetlinkDatagram> receive(std::span<std::byte> buffer) override {
+    const ssize_t length = recv(fd_.get(), buffer.data(), buffer.size(), 0);
+    ++received_;
+    if (length <= 0) return Error::system("receive", ENOBUFS);
+    return NetlinkDatagram{.length = static_cast<size_t>(length), .sender_port_id = 7, .truncated = true};
+  }
+  uint32_t port_id() const override { return 42; }
+  int fd() const override { return fd_.get(); }
+
+ private:
+  UniqueFd fd_;
+  std::atomic<int>& received_;
+};
+
+class ReadAheadTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::array<int, 2> fds{};
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds.data()), 0);
+    answers_ = UniqueFd(fds[0]);
+    transport_ = read_ahead(std::make_unique<Pair>(fds[1], received_));
+  }
+
+  // A datagram of `length` bytes that begins with `number`.
+  void answer(int number, size_t length) {
+    std::vector<std::byte> bytes(length);
+    std::memcpy(bytes.data(), &number, sizeof number);
+    ASSERT_EQ(::send(answers_.get(), bytes.data(), length, 0), static_cast<ssize_t>(length));
+  }
+
+  // The number of the next datagram; -1: an error.
+  int next(size_t length) {
+    const Result<NetlinkDatagram> datagram = transport_->receive(buffer_);
+    if (!datagram) return -1;
+    EXPECT_EQ(datagram->length, length);
+    EXPECT_EQ(datagram->sender_port_id, 7U);
+    EXPECT_TRUE(datagram->truncated);
+    int number = 0;
+    std::memcpy(&number, buffer_.data(), sizeof number);
+    return number;
+  }
+
+  // Whether so many have been received within ten seconds.
+  bool receives(int count) {
+    for (int i = 0; i < 1000 && received_ < count; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return received_ >= count;
+  }
+
+  std::atomic<int> received_{0};
+  UniqueFd answers_;
+  std::unique_ptr<NetlinkTransport> transport_;
+  std::vector<std::byte> buffer_ = std::vector<std::byte>(64 * 1024);
+};
+
+TEST_F(ReadAheadTest, ReceivesNothingThatWasNotAskedForAfterAShortAnswer) {
+  answer(0, 100);
+  answer(1, kLong);
+  EXPECT_EQ(next(100), 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(received_, 1);
+  EXPECT_EQ(next(kLong), 1);
+}
+
+TEST_F(ReadAheadTest, ReceivesWhileWeAreBusyAfterALongOne) {
+  answer(0, kLong);
+  EXPECT_EQ(next(kLong), 0);
+  answer(1, kLong);
+  answer(2, 100);
+  EXPECT_TRUE(receives(3));
+  EXPECT_EQ(next(kLong), 1);
+  EXPECT_EQ(next(100), 2);
+}
+
+TEST_F(ReadAheadTest, KeepsTheOrderOfMoreThanItHolds) {
+  std::thread kernel([this] {
+    for (int i = 0; i < 1000; ++i) answer(i, kLong);
+  });
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(next(kLong), i);
+    if (i % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  kernel.join();
+}
+
+TEST_F(ReadAheadTest, IsAheadBySixtyFourDatagramsAtMost) {
+  answer(0, kLong);
+  EXPECT_EQ(next(kLong), 0);
+  std::thread kernel([this] {
+    for (int i = 1; i <= 80; ++i) answer(i, kLong);
+  });
+  EXPECT_TRUE(receives(1 + 64));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(received_, 1 + 64);
+  for (int i = 1; i <= 80; ++i) ASSERT_EQ(next(kLong), i);
+  kernel.join();
+}
+
+TEST_F(ReadAheadTest, TellsAnErrorAfterWhatCameBeforeItAndAgainWhenAskedAgain) {
+  answer(0, kLong);
+  EXPECT_EQ(next(kLong), 0);
+  answer(1, kLong);
+  answers_ = UniqueFd();
+  EXPECT_EQ(next(kLong), 1);
+  EXPECT_EQ(next(0), -1);
+  EXPECT_EQ(transport_->receive(buffer_).error().code, ENOBUFS);
+}
+
+TEST_F(ReadAheadTest, EndsWhenItIsNoLongerNeeded) {
+  answer(0, kLong);
+  EXPECT_EQ(next(kLong), 0);
+  transport_.reset();  // while its thread waits for more
+}
+
+TEST_F(ReadAheadTest, EndsWhileItIsFull) {
+  answer(0, kLong);
+  EXPECT_EQ(next(kLong), 0);
+  std::thread kernel([this] {
+    for (int i = 1; i <= 64; ++i) answer(i, kLong);
+  });
+  EXPECT_TRUE(receives(1 + 64));
+  kernel.join();
+  transport_.reset();
+}
+
+}  // namespace
+}  // namespace socktrace::sys
