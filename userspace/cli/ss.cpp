@@ -95,6 +95,7 @@ class Run {
   [[nodiscard]] source::DumpRequest request() const {
     const ss::Selection& selection = plan_.options.selection;
     source::DumpRequest request;
+    request.read_ahead = true;
     request.tables = tables_to_dump(selection);
     if (plan_.options.kill) request.tables &= diag::kInetTables;
     if (!plan_.options.dump_file.empty()) request.tables &= diag::bit(diag::Table::tcp);

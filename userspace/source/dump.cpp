@@ -89,10 +89,10 @@ Result<DumpEnd> read_proc(const Query& query, const char* path, const RowSink& s
 }
 
 // One query by sock_diag, each with its own socket: a dump that failed would disturb the next one.
-Result<DumpEnd> read_netlink(const Query& query, const RowSink& sink) {
+Result<DumpEnd> read_netlink(const Query& query, bool ahead, const RowSink& sink) {
   Result<std::unique_ptr<sys::NetlinkTransport>> transport = sys::open_sock_diag();
   if (!transport) return std::move(transport.error());
-  sys::Netlink netlink(sys::read_ahead(std::move(*transport)));
+  sys::Netlink netlink(ahead ? sys::read_ahead(std::move(*transport)) : std::move(*transport));
   std::optional<Error> failure;
   Result<DumpEnd> end = netlink.dump(SOCK_DIAG_BY_FAMILY, diag::dump_request(query),
                                      [&](uint16_t, std::span<const std::byte> message) {
@@ -134,7 +134,7 @@ Result<DumpReport> dump_rows(const DumpRequest& request, const RowSink& sink) {
   DumpReport report;
   const RowSink complete = completing(request, request.netns ? request.netns : current_netns(), sink);
   for (const Query& query : queries(request)) {
-    Result<DumpEnd> end = read_netlink(query, complete);
+    Result<DumpEnd> end = read_netlink(query, request.read_ahead, complete);
     if (!end && is_missing(end.error())) {
       if (const char* path = proc_file(query)) end = read_proc(query, path, complete);
       (end ? report.from_proc : report.missing) |= bit(query.table);
@@ -150,7 +150,7 @@ Result<DumpReport> dump_rows(const DumpRequest& request, const RowSink& sink) {
 Result<TableAccess> table_access(Table table) {
   const Query query{
       .table = table, .family = Family::inet, .states = mask(State::none), .detail = {}, .bytecode = {}};
-  const Result<DumpEnd> end = read_netlink(query, [](Row&&) { return false; });
+  const Result<DumpEnd> end = read_netlink(query, false, [](Row&&) { return false; });
   if (end) return TableAccess::sock_diag;
   if (!is_missing(end.error())) return end.error();
   const char* path = proc_file(query);
