@@ -79,9 +79,9 @@ int st_open_sockets(struct bpf_iter__task_file *ctx)
 }
 
 /*
- * For who asks only which process holds which socket: inode and owner as in /proc, the rest 0. Every structure that a
- * program reads costs its loader a search through the kernel's BTF, 1 ms each, so this one reads three.
- * Since 5.11 (bpf_sock_from_file); elsewhere it does not load.
+ * For who asks only which process holds which socket: inode and owner as in /proc, the rest 0.
+ * Every structure that a program reads costs its loader a search through the kernel's BTF, 1 ms
+ * each, so this one reads three. Since 5.11 (bpf_sock_from_file); elsewhere it does not load.
  */
 SEC("?iter/task_file")
 int st_socket_owners(struct bpf_iter__task_file *ctx)
