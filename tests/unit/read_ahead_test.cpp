@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
 #include <thread>
 
 #include "sys/unique_fd.h"
@@ -65,11 +68,23 @@ class ReadAheadTest : public testing::Test {
     return number;
   }
 
+  // Datagrams `first` to `last`, from another thread, as they do not all fit into the socket.
+  std::thread answers(int first, int last) {
+    return std::thread([=, this] {
+      for (int i = first; i <= last; ++i) answer(i, kLong);
+    });
+  }
+
   // Whether so many have been received within ten seconds.
   bool receives(int count) {
-    for (int i = 0; i < 1000 && received_ < count; ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    for (int i = 0; i < 10'000 && received_ < count; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return received_ >= count;
+  }
+
+  static ptrdiff_t threads() {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/task"),
+                         std::filesystem::directory_iterator());
   }
 
   std::atomic<int> received_{0};
@@ -78,13 +93,15 @@ class ReadAheadTest : public testing::Test {
   std::vector<std::byte> buffer_ = std::vector<std::byte>(64 * 1024);
 };
 
-TEST_F(ReadAheadTest, ReceivesNothingThatWasNotAskedForAfterAShortAnswer) {
+TEST_F(ReadAheadTest, HasNoThreadAfterAShortAnswer) {
+  const ptrdiff_t before = threads();
   answer(0, 100);
   answer(1, kLong);
   EXPECT_EQ(next(100), 0);
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(threads(), before);
   EXPECT_EQ(received_, 1);
   EXPECT_EQ(next(kLong), 1);
+  EXPECT_EQ(threads(), before + 1);
 }
 
 TEST_F(ReadAheadTest, ReceivesWhileWeAreBusyAfterALongOne) {
@@ -98,26 +115,21 @@ TEST_F(ReadAheadTest, ReceivesWhileWeAreBusyAfterALongOne) {
 }
 
 TEST_F(ReadAheadTest, KeepsTheOrderOfMoreThanItHolds) {
-  std::thread kernel([this] {
-    for (int i = 0; i < 1000; ++i) answer(i, kLong);
-  });
-  for (int i = 0; i < 1000; ++i) {
-    ASSERT_EQ(next(kLong), i);
-    if (i % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
+  std::thread kernel = answers(0, 999);
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(next(kLong), i);
   kernel.join();
 }
 
 TEST_F(ReadAheadTest, IsAheadBySixtyFourDatagramsAtMost) {
   answer(0, kLong);
   EXPECT_EQ(next(kLong), 0);
-  std::thread kernel([this] {
-    for (int i = 1; i <= 80; ++i) answer(i, kLong);
-  });
+  std::thread kernel = answers(1, 80);
   EXPECT_TRUE(receives(1 + 64));
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  EXPECT_EQ(received_, 1 + 64);
-  for (int i = 1; i <= 80; ++i) ASSERT_EQ(next(kLong), i);
+  for (int i = 1; i <= 80; ++i) {
+    EXPECT_LE(received_, i + 64);
+    EXPECT_EQ(next(kLong), i);
+    EXPECT_TRUE(receives(std::min(1 + i + 64, 81)));
+  }
   kernel.join();
 }
 
@@ -140,9 +152,7 @@ TEST_F(ReadAheadTest, EndsWhenItIsNoLongerNeeded) {
 TEST_F(ReadAheadTest, EndsWhileItIsFull) {
   answer(0, kLong);
   EXPECT_EQ(next(kLong), 0);
-  std::thread kernel([this] {
-    for (int i = 1; i <= 64; ++i) answer(i, kLong);
-  });
+  std::thread kernel = answers(1, 64);
   EXPECT_TRUE(receives(1 + 64));
   kernel.join();
   transport_.reset();

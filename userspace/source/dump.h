@@ -24,8 +24,7 @@ struct DumpRequest {
   bool inet6 = true;
   diag::Detail detail;
   std::span<const std::byte> bytecode;  // a filter that the kernel applies to the inet tables
-  bool read_ahead =
-      false;           // by a thread of its own, for who does more with a row than keep it (sys/read_ahead.h)
+  bool read_ahead = false;              // worth a thread where much is done with each row (sys/read_ahead.h)
   uint32_t netns = 0;  // inode number that Socket::netns gets; 0: the current namespace is looked up
 };
 

@@ -21,14 +21,15 @@ namespace {
 // A dump that fills less of its first datagram has nothing more to say that would be worth a thread.
 constexpr size_t kLongAnswer = 16 * 1024;
 constexpr size_t kSlots = 64;
-constexpr int kPatience = 2000;  // ms
+// As long as an answer may take to go on (kDeadline in netlink.cpp), in ms; then receiving finds that out for itself.
+constexpr int kPatience = 2000;
 
 class ReadAhead final : public NetlinkTransport {
  public:
-  ReadAhead(std::unique_ptr<NetlinkTransport> transport, UniqueFd stop)
-      : transport_(std::move(transport)), stop_(std::move(stop)) {}
+  explicit ReadAhead(std::unique_ptr<NetlinkTransport> transport) : transport_(std::move(transport)) {}
 
   ~ReadAhead() override {
+    if (!started_) return;
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
@@ -57,6 +58,8 @@ class ReadAhead final : public NetlinkTransport {
 
   void start(size_t capacity) {
     capacity_ = capacity;
+    stop_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
+    if (!stop_) return;
     try {
       reader_.run([this] { loop(); });
       started_ = true;
@@ -127,9 +130,8 @@ class ReadAhead final : public NetlinkTransport {
 }  // namespace
 
 std::unique_ptr<NetlinkTransport> read_ahead(std::unique_ptr<NetlinkTransport> transport) {
-  UniqueFd stop(eventfd(0, EFD_CLOEXEC));
-  if (transport->fd() < 0 || !stop) return transport;
-  return std::make_unique<ReadAhead>(std::move(transport), std::move(stop));
+  if (transport->fd() < 0) return transport;
+  return std::make_unique<ReadAhead>(std::move(transport));
 }
 
 }  // namespace socktrace::sys
