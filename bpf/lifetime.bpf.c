@@ -63,9 +63,7 @@ int st_sock_release(struct bpf_sock *ctx)
 	struct st_with_task *record;
 	struct st_plain *plain;
 
-	if (st_ignored())
-		return ST_ALLOW;
-	if (st_has_task()) {
+	if (st_has_task() && !st_ignored()) {
 		record = st_reserve(sizeof(*record), ST_RELEASE, ST_F_TASK);
 		if (!record)
 			return ST_ALLOW;

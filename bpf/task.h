@@ -20,6 +20,11 @@ static __always_inline bool st_has_task(void)
 	return true;
 }
 
+/*
+ * In the tracer's own context. What it opens is left out, but its iterator holds each file for a
+ * moment and may so be the one to drop the last reference to somebody's socket: what ends there is
+ * told, without a process.
+ */
 static __always_inline bool st_ignored(void)
 {
 	return st_config.ignore_tgid && bpf_get_current_pid_tgid() >> 32 == st_config.ignore_tgid;

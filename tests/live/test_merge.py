@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import unittest
@@ -92,6 +93,22 @@ class Merge(unittest.TestCase):
             kinds = {json.loads(line)["k"] for line in lines}
             self.assertIn("sock", kinds)
             self.assertLessEqual(kinds, {"header", "key", "sock", "trailer"})
+
+    def test_a_socket_whose_last_reference_the_tracer_drops_is_told_to_end(self):
+        """Its iterator holds each file for a moment: a close() meanwhile leaves the end to it."""
+        live.enter_network_namespace()
+        with live.Tracer("-u", "--json", "-a", "--ring-size", "64MiB") as tracer:
+            for _ in range(200):
+                tracer.signal(signal.SIGUSR1)
+                sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(250)]
+                for each in sockets:
+                    each.bind(("127.0.0.1", 0))
+                for each in sockets:
+                    each.close()
+        events = [r for r in map(json.loads, tracer.lines) if r.get("event", "").startswith("udp.")]
+        told = {kind: sum(r["event"] == kind for r in events) for kind in ("udp.open", "udp.closed")}
+        self.assertEqual(told, {"udp.open": 50_000, "udp.closed": 50_000}, tracer.messages[-2:])
+        self.assertEqual([r for r in events if r.get("resync")], [])
 
 
 if __name__ == "__main__":
