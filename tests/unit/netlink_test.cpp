@@ -86,6 +86,24 @@ std::string failure(std::deque<Answer> answers, bool repeat_last = false) {
   return outcome.end ? "success" : outcome.end.error().message;
 }
 
+TEST(NetlinkDump, ShowsTheMessageAfterTheOneAtHandOfTheSameDatagram) {
+  const std::deque<Answer> answers = {{together({row("one!"), row("two!")})}, {row("four")}, {done()}};
+  Netlink netlink(std::make_unique<Script>(answers));
+  ASSERT_TRUE(netlink.ask_for_dump(kRow, {}));
+  std::string seen;
+  const auto note = [&](const char* what, std::span<const std::byte> payload) {
+    seen += what + std::string(reinterpret_cast<const char*>(payload.data()), payload.size()) + " ";
+  };
+  const Result<DumpEnd> end = netlink.read_dump(
+      [&](uint16_t, std::span<const std::byte> payload) {
+        note("", payload);
+        return true;
+      },
+      [&](std::span<const std::byte> payload) { note("next:", payload); });
+  EXPECT_TRUE(end);
+  EXPECT_EQ(seen, "next:two! one! two! four ");
+}
+
 TEST(NetlinkDump, StreamsEveryMessageUntilDone) {
   const Outcome outcome = dump({{together({row("one!"), row("two!")})}, {row("four")}, {done()}});
   ASSERT_TRUE(outcome.end);

@@ -19,13 +19,19 @@ namespace socktrace::sys {
 namespace {
 
 constexpr size_t kLong = 20'000;
+constexpr int kSlots = 128;  // read_ahead.h
 
 // A socket pair in the kernel's place: its datagrams come in order, and end with an error when `answers` is closed.
 class Pair final : public NetlinkTransport {
  public:
   Pair(int fd, std::atomic<int>& received) : fd_(fd), received_(received) {}
 
-  Result<void> send(std::span<const std::byte>) override { return {}; }
+  // The error that the message names, if any.
+  Result<void> send(std::span<const std::byte> message) override {
+    sender_ = std::this_thread::get_id();
+    if (message[0] == std::byte{0}) return {};
+    return Error::system("send", std::to_integer<int>(message[0]));
+  }
   Result<NetlinkDatagram> receive(std::span<std::byte> buffer) override {
     const ssize_t length = recv(fd_.get(), buffer.data(), buffer.size(), 0);
     ++received_;
@@ -35,18 +41,31 @@ class Pair final : public NetlinkTransport {
   uint32_t port_id() const override { return 42; }
   int fd() const override { return fd_.get(); }
 
+  // Who has sent the last message.
+  static std::thread::id sender() { return sender_; }
+
  private:
+  static std::atomic<std::thread::id> sender_;
   UniqueFd fd_;
   std::atomic<int>& received_;
 };
 
+std::atomic<std::thread::id> Pair::sender_;
+
 class ReadAheadTest : public testing::Test {
  protected:
-  void SetUp() override {
+  void SetUp() override { begin(AheadFrom::long_answer); }
+
+  void begin(AheadFrom from) {
     std::array<int, 2> fds{};
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds.data()), 0);
     answers_ = UniqueFd(fds[0]);
-    transport_ = read_ahead(std::make_unique<Pair>(fds[1], received_));
+    transport_ = read_ahead(std::make_unique<Pair>(fds[1], received_), from);
+  }
+
+  Result<void> send(int error) {
+    const std::array message{static_cast<std::byte>(error)};
+    return transport_->send(message);
   }
 
   // A datagram of `length` bytes that begins with `number`.
@@ -120,15 +139,15 @@ TEST_F(ReadAheadTest, KeepsTheOrderOfMoreThanItHolds) {
   kernel.join();
 }
 
-TEST_F(ReadAheadTest, IsAheadBySixtyFourDatagramsAtMost) {
+TEST_F(ReadAheadTest, IsAheadBySoManyDatagramsAtMost) {
   answer(0, kLong);
   EXPECT_EQ(next(kLong), 0);
-  std::thread kernel = answers(1, 80);
-  EXPECT_TRUE(receives(1 + 64));
-  for (int i = 1; i <= 80; ++i) {
-    EXPECT_LE(received_, i + 64);
+  std::thread kernel = answers(1, kSlots + 20);
+  EXPECT_TRUE(receives(1 + kSlots));
+  for (int i = 1; i <= kSlots + 20; ++i) {
+    EXPECT_LE(received_, i + kSlots);
     EXPECT_EQ(next(kLong), i);
-    EXPECT_TRUE(receives(std::min(1 + i + 64, 81)));
+    EXPECT_TRUE(receives(std::min(1 + i + kSlots, kSlots + 21)));
   }
   kernel.join();
 }
@@ -152,10 +171,32 @@ TEST_F(ReadAheadTest, EndsWhenItIsNoLongerNeeded) {
 TEST_F(ReadAheadTest, EndsWhileItIsFull) {
   answer(0, kLong);
   EXPECT_EQ(next(kLong), 0);
-  std::thread kernel = answers(1, 64);
-  EXPECT_TRUE(receives(1 + 64));
+  std::thread kernel = answers(1, kSlots);
+  EXPECT_TRUE(receives(1 + kSlots));
   kernel.join();
   transport_.reset();
+}
+
+TEST_F(ReadAheadTest, AsksAndReceivesByItsThreadFromTheRequestOn) {
+  begin(AheadFrom::request);
+  EXPECT_TRUE(send(0));
+  answer(0, 100);
+  EXPECT_TRUE(receives(1));
+  EXPECT_NE(Pair::sender(), std::this_thread::get_id());
+  EXPECT_EQ(next(100), 0);
+}
+
+TEST_F(ReadAheadTest, TellsARequestThatCouldNotBeSentByReceive) {
+  begin(AheadFrom::request);
+  EXPECT_TRUE(send(ENOBUFS));
+  EXPECT_EQ(transport_->receive(buffer_).error().code, ENOBUFS);
+  EXPECT_EQ(transport_->receive(buffer_).error().code, ENOBUFS);
+  EXPECT_EQ(received_, 0);
+}
+
+TEST_F(ReadAheadTest, SendsByItselfBeforeALongAnswer) {
+  EXPECT_EQ(send(ENOBUFS).error().code, ENOBUFS);
+  EXPECT_EQ(Pair::sender(), std::this_thread::get_id());
 }
 
 }  // namespace

@@ -81,6 +81,20 @@ TEST(SsLayout, OnANarrowTerminalThePeerGetsALine) {
             "        [::ffff:127.0.0.1]:40002 users:((\"a\",pid=1,fd=2))\n");
 }
 
+TEST(SsLayout, ColumnsOnlyGetWiderFromOneSectionToTheNext) {
+  std::string text;
+  Layout layout({.header = false}, [&](std::string_view part) {
+    text += part;
+    return true;
+  });
+  ASSERT_TRUE(layout.add(kEstablished));
+  const size_t row = kEstablished.text.size() + 8;
+  for (size_t added = 0; added < 2 * Layout::kSectionBytes; added += row) ASSERT_TRUE(layout.add(kListen));
+  ASSERT_TRUE(layout.finish());
+  const std::string last = text.substr(text.rfind('\n', text.size() - 2) + 1);
+  EXPECT_EQ(last, "tcp LISTEN 0      128             127.0.0.1:22              0.0.0.0:*\n");
+}
+
 TEST(SsLayout, MemoryIsBoundedBySections) {
   size_t rows = 0;
   size_t largest = 0;

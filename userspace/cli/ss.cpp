@@ -96,6 +96,7 @@ class Run {
     const ss::Selection& selection = plan_.options.selection;
     source::DumpRequest request;
     request.read_ahead = true;
+    if (plan_.owners || edges_.matches_owners) request.coming = edges_.expect_owners;
     request.tables = tables_to_dump(selection);
     if (plan_.options.kill) request.tables &= diag::kInetTables;
     if (!plan_.options.dump_file.empty()) request.tables &= diag::bit(diag::Table::tcp);

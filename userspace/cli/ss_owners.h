@@ -23,6 +23,11 @@ class SsOwners {
   // Sets the owners of the socket, or why it has none, and of a unix socket those of the other end.
   void add_to(diag::Row& row);
 
+  // add_to() is about to be asked for this inode: what it will read is fetched into the cache meanwhile.
+  void expect(uint32_t inode) const {
+    if (owners_) owners_->prefetch(inode);
+  }
+
  private:
   void attribute(Socket& socket);
   void expand_threads(Socket& socket);

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "sys/netlink.h"
@@ -24,6 +25,7 @@ using diag::Table;
 using sys::DumpEnd;
 
 constexpr int kMaxRepeats = 5;
+constexpr size_t kManyRows = 1000;  // of one query: worth a thread for the next one
 
 uint32_t current_netns() {
   struct stat status {};
@@ -89,20 +91,30 @@ Result<DumpEnd> read_proc(const Query& query, const char* path, const RowSink& s
 }
 
 // One query by sock_diag, each with its own socket: a dump that failed would disturb the next one.
-Result<DumpEnd> read_netlink(const Query& query, bool ahead, const RowSink& sink) {
+Result<sys::Netlink> ask(const Query& query, std::optional<sys::AheadFrom> ahead) {
   Result<std::unique_ptr<sys::NetlinkTransport>> transport = sys::open_sock_diag();
   if (!transport) return std::move(transport.error());
-  sys::Netlink netlink(ahead ? sys::read_ahead(std::move(*transport)) : std::move(*transport));
+  sys::Netlink netlink(ahead ? sys::read_ahead(std::move(*transport), *ahead) : std::move(*transport));
+  Result<void> asked = netlink.ask_for_dump(SOCK_DIAG_BY_FAMILY, diag::dump_request(query));
+  if (!asked) return std::move(asked.error());
+  return netlink;
+}
+
+Result<DumpEnd> read_netlink(sys::Netlink& netlink, const Query& query, const DumpRequest& request,
+                             const RowSink& sink) {
+  sys::Netlink::Coming coming;
+  if (request.coming && (bit(query.table) & diag::kInetTables))
+    coming = [&](std::span<const std::byte> message) {
+      if (const uint32_t inode = diag::inet_inode(message)) request.coming(inode);
+    };
   std::optional<Error> failure;
-  Result<DumpEnd> end = netlink.dump(SOCK_DIAG_BY_FAMILY, diag::dump_request(query),
-                                     [&](uint16_t, std::span<const std::byte> message) {
-                                       Result<Row> row = diag::parse_row(query.table, message);
-                                       if (!row) {
-                                         failure = std::move(row.error());
-                                         return false;
-                                       }
-                                       return sink(std::move(*row));
-                                     });
+  const auto take = [&](uint16_t, std::span<const std::byte> message) {
+    Result<Row> row = diag::parse_row(query.table, message);
+    if (row) return sink(std::move(*row));
+    failure = std::move(row.error());
+    return false;
+  };
+  Result<DumpEnd> end = netlink.read_dump(take, coming);
   if (failure) return std::move(*failure);
   return end;
 }
@@ -133,10 +145,23 @@ RowSink completing(const DumpRequest& request, uint32_t netns, const RowSink& si
 Result<DumpReport> dump_rows(const DumpRequest& request, const RowSink& sink) {
   DumpReport report;
   const RowSink complete = completing(request, request.netns ? request.netns : current_netns(), sink);
-  for (const Query& query : queries(request)) {
-    Result<DumpEnd> end = read_netlink(query, request.read_ahead, complete);
+  const auto lazily = request.read_ahead ? std::optional(sys::AheadFrom::long_answer) : std::nullopt;
+  const std::vector<Query> list = queries(request);
+  std::optional<Result<sys::Netlink>> next;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const Query& query = list[i];
+    Result<sys::Netlink> netlink = next ? std::move(*next) : ask(query, lazily);
+    next.reset();
+    size_t rows = 0;
+    const RowSink take = [&](Row&& row) {
+      // For each family the kernel walks the whole table: while many rows of one are worked on, it can do the other.
+      if (++rows == kManyRows && request.read_ahead && i + 1 < list.size())
+        next = ask(list[i + 1], sys::AheadFrom::request);
+      return complete(std::move(row));
+    };
+    Result<DumpEnd> end = netlink ? read_netlink(*netlink, query, request, take) : std::move(netlink.error());
     if (!end && is_missing(end.error())) {
-      if (const char* path = proc_file(query)) end = read_proc(query, path, complete);
+      if (const char* path = proc_file(query)) end = read_proc(query, path, take);
       (end ? report.from_proc : report.missing) |= bit(query.table);
       if (!end && is_missing(end.error())) continue;
     }
@@ -150,7 +175,9 @@ Result<DumpReport> dump_rows(const DumpRequest& request, const RowSink& sink) {
 Result<TableAccess> table_access(Table table) {
   const Query query{
       .table = table, .family = Family::inet, .states = mask(State::none), .detail = {}, .bytecode = {}};
-  const Result<DumpEnd> end = read_netlink(query, false, [](Row&&) { return false; });
+  Result<sys::Netlink> netlink = ask(query, {});
+  if (!netlink) return std::move(netlink.error());
+  const Result<DumpEnd> end = read_netlink(*netlink, query, {}, [](Row&&) { return false; });
   if (end) return TableAccess::sock_diag;
   if (!is_missing(end.error())) return end.error();
   const char* path = proc_file(query);

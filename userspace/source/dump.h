@@ -25,6 +25,8 @@ struct DumpRequest {
   diag::Detail detail;
   std::span<const std::byte> bytecode;  // a filter that the kernel applies to the inet tables
   bool read_ahead = false;              // worth a thread where much is done with each row (sys/read_ahead.h)
+  // Told the inode of an inet socket that is about to come, for who looks it up in a table too large for the cache.
+  std::function<void(uint32_t inode)> coming;
   uint32_t netns = 0;  // inode number that Socket::netns gets; 0: the current namespace is looked up
 };
 

@@ -47,6 +47,7 @@ Spread spread_of(const sys::Procfs& procfs) {
 // the iterator cannot be had for some processes alone.
 std::optional<OwnerMap> find_owners_apart(const sys::Procfs& procfs, const Spread& spread) {
   OwnerMap owners;
+  owners.reserve(spread.descriptors);  // at most; pages that are not used cost nothing
   const Result<bool> apart = probe::for_each_socket_owner_of(
       spread.large, [&](const st_open_socket& socket) { owners.add(socket); });
   if (!apart || !*apart) return std::nullopt;

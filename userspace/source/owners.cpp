@@ -40,13 +40,23 @@ void OwnerMap::seal() {
       first_[slot_of(owners_[i].inode)] = static_cast<uint32_t>(i + 1);
 }
 
+size_t OwnerMap::hashed(uint32_t inode) const {
+  constexpr uint32_t kGolden = 0x9E3779B1;  // spreads inodes, which are mostly consecutive
+  return (inode * kGolden) & (first_.size() - 1);
+}
+
 // Of an inode that is there, or the free one where it would go.
 size_t OwnerMap::slot_of(uint32_t inode) const {
-  constexpr uint32_t kGolden = 0x9E3779B1;  // spreads inodes, which are mostly consecutive
   const size_t mask = first_.size() - 1;
-  size_t slot = (inode * kGolden) & mask;
+  size_t slot = hashed(inode);
   while (first_[slot] != 0 && owners_[first_[slot] - 1].inode != inode) slot = (slot + 1) & mask;
   return slot;
+}
+
+void OwnerMap::prefetch(uint32_t inode) const {
+  if (first_.empty()) return;
+  const uint32_t place = first_[hashed(inode)];
+  if (place != 0) __builtin_prefetch(&owners_[place - 1]);
 }
 
 std::span<const SocketOwner> OwnerMap::find(uint32_t inode, uint64_t cookie) const {

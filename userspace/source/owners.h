@@ -44,6 +44,7 @@ struct SocketOwner {
 class OwnerMap {
  public:
   // Filled by add() in any order, then sealed once; only then asked.
+  void reserve(size_t owners) { owners_.reserve(owners); }
   void add(const st_open_socket& socket);
   void add(const SocketHolder& holder, std::span<const SocketDescriptor> sockets);
   void add_unreadable_process() { ++unreadable_; }
@@ -54,6 +55,8 @@ class OwnerMap {
   // MPTCP subflow has its own cookie and the inode of the socket that was opened. A socket without inode has
   // no descriptor.
   [[nodiscard]] std::span<const SocketOwner> find(uint32_t inode, uint64_t cookie) const;
+  // Has the processor fetch what find() will read of this inode. Of 100,000 sockets nearly every one misses the cache.
+  void prefetch(uint32_t inode) const;
   [[nodiscard]] const SocketHolder& holder(const SocketOwner& owner) const { return holders_[owner.holder]; }
 
   // Why a socket that find() does not know has no owner.
@@ -65,6 +68,7 @@ class OwnerMap {
  private:
   uint32_t index_of(const SocketHolder& holder);
 
+  [[nodiscard]] size_t hashed(uint32_t inode) const;
   [[nodiscard]] size_t slot_of(uint32_t inode) const;
 
   std::vector<SocketOwner> owners_;  // sealed: by inode, cookie, order of arrival

@@ -12,9 +12,6 @@
 namespace socktrace::sys {
 namespace {
 
-// The kernel fills dump datagrams up to the size of the reader's buffer, at most 32 KiB (netlink_recvmsg);
-// twice that never truncates one.
-constexpr size_t kReceiveBuffer = 64 * 1024;
 constexpr int kSocketBuffer = 1024 * 1024;
 constexpr timeval kDeadline = {.tv_sec = 2, .tv_usec = 0};
 // Datagrams that are not for us (stale, or sent by a process) before the answer is given up.
@@ -185,7 +182,15 @@ Result<std::span<const std::byte>> Netlink::receive() {
 }
 
 Result<DumpEnd> Netlink::dump(uint16_t type, std::span<const std::byte> payload, const Sink& sink) {
-  if (Result<void> sent = request(type, NLM_F_DUMP, payload); !sent) return std::move(sent.error());
+  if (Result<void> sent = ask_for_dump(type, payload); !sent) return std::move(sent.error());
+  return read_dump(sink);
+}
+
+Result<void> Netlink::ask_for_dump(uint16_t type, std::span<const std::byte> payload) {
+  return request(type, NLM_F_DUMP, payload);
+}
+
+Result<DumpEnd> Netlink::read_dump(const Sink& sink, const Coming& coming) {
   bool interrupted = false;
   for (int strays = 0; strays < kMaxStrays;) {
     Result<std::span<const std::byte>> datagram = receive();
@@ -205,6 +210,10 @@ Result<DumpEnd> Netlink::dump(uint16_t type, std::span<const std::byte> payload,
         if (*code != 0) return kernel_error(*code, *message);
         if (message->type == NLMSG_ERROR) return damaged("acknowledged, not dumped");
         return interrupted ? DumpEnd::interrupted : DumpEnd::complete;
+      }
+      if (coming && !datagram->empty()) {
+        std::span<const std::byte> rest = *datagram;
+        if (const Result<NetlinkMessage> next = take_message(rest)) coming(next->payload);
       }
       if (!sink(message->type, message->payload)) return DumpEnd::stopped;
     }

@@ -55,6 +55,10 @@ enum class DumpEnd {
   stopped,      // the sink asked for it; a new request needs a new Netlink
 };
 
+// For one datagram. The kernel fills those of a dump up to the size of the reader's buffer, at most 32 KiB
+// (netlink_recvmsg); twice that never truncates one.
+inline constexpr size_t kReceiveBuffer = 64 * 1024;
+
 // Requests to the kernel, one after another, on one netlink socket. After a failed or stopped dump the kernel
 // may still be dumping: open another.
 class Netlink {
@@ -69,6 +73,12 @@ class Netlink {
   // An error reported by the kernel has its errno in Error::code: ENOENT means that this kernel has no such
   // table.
   Result<DumpEnd> dump(uint16_t type, std::span<const std::byte> payload, const Sink& sink);
+
+  // The same in two steps, so that the kernel can begin with one dump while another is read.
+  Result<void> ask_for_dump(uint16_t type, std::span<const std::byte> payload);
+  // Before `sink` gets a message, `coming` is shown the payload of the one after it, if that has arrived too.
+  using Coming = std::function<void(std::span<const std::byte> payload)>;
+  Result<DumpEnd> read_dump(const Sink& sink, const Coming& coming = {});
 
   // The answer to a request for one object; nothing when the kernel says ENOENT (no such socket) or ESTALE
   // (another one by now: the cookie differs).

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <system_error>
+#include <vector>
 
 #include "sys/unique_fd.h"
 #include "sys/worker.h"
@@ -18,15 +19,17 @@
 namespace socktrace::sys {
 namespace {
 
-// A dump that fills less of its first datagram has nothing more to say that would be worth a thread.
-constexpr size_t kLongAnswer = 16 * 1024;
-constexpr size_t kSlots = 64;
+// The kernel's first datagram is a page less some overhead (NLMSG_GOODSIZE); later ones are as long as the reader's
+// buffer. A dump that fills less has nothing more to say that would be worth a thread.
+constexpr size_t kLongAnswer = 3 * 1024;
+constexpr size_t kSlots = 128;
 // As long as an answer may take to go on (kDeadline in netlink.cpp), in ms; then receiving finds that out for itself.
 constexpr int kPatience = 2000;
 
 class ReadAhead final : public NetlinkTransport {
  public:
-  explicit ReadAhead(std::unique_ptr<NetlinkTransport> transport) : transport_(std::move(transport)) {}
+  ReadAhead(std::unique_ptr<NetlinkTransport> transport, AheadFrom from)
+      : transport_(std::move(transport)), from_(from) {}
 
   ~ReadAhead() override {
     if (!started_) return;
@@ -38,14 +41,17 @@ class ReadAhead final : public NetlinkTransport {
     eventfd_write(stop_.get(), 1);
   }
 
-  Result<void> send(std::span<const std::byte> message) override { return transport_->send(message); }
+  Result<void> send(std::span<const std::byte> message) override {
+    if (from_ == AheadFrom::request && start(std::vector(message.begin(), message.end()))) return {};
+    return transport_->send(message);
+  }
   uint32_t port_id() const override { return transport_->port_id(); }
   int fd() const override { return transport_->fd(); }
 
   Result<NetlinkDatagram> receive(std::span<std::byte> buffer) override {
     if (started_) return take(buffer);
     Result<NetlinkDatagram> datagram = transport_->receive(buffer);
-    if (datagram && datagram->length >= kLongAnswer) start(buffer.size());
+    if (datagram && datagram->length >= kLongAnswer) start({});
     return datagram;
   }
 
@@ -56,16 +62,26 @@ class ReadAhead final : public NetlinkTransport {
     std::optional<Result<NetlinkDatagram>> outcome;
   };
 
-  void start(size_t capacity) {
-    capacity_ = capacity;
+  // False: no thread to be had, one datagram after the other.
+  bool start(std::vector<std::byte>&& request) {
     stop_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
-    if (!stop_) return;
+    if (!stop_) return false;
     try {
-      reader_.run([this] { loop(); });
+      reader_.run([this, request = std::move(request)] {
+        if (request.empty() || ask(request)) loop();
+      });
       started_ = true;
     } catch (const std::system_error&) {
-      // No thread to be had: one datagram after the other.
     }
+    return started_;
+  }
+
+  bool ask(std::span<const std::byte> request) {
+    const Result<void> sent = transport_->send(request);
+    if (sent) return true;
+    slots_[0].outcome.emplace(sent.error());
+    fill();
+    return false;
   }
 
   Result<NetlinkDatagram> take(std::span<std::byte> buffer) {
@@ -85,17 +101,21 @@ class ReadAhead final : public NetlinkTransport {
 
   void loop() {
     while (Slot* slot = free_slot()) {
-      if (!slot->bytes) slot->bytes = std::make_unique_for_overwrite<std::byte[]>(capacity_);
+      if (!slot->bytes) slot->bytes = std::make_unique_for_overwrite<std::byte[]>(kReceiveBuffer);
       if (!wait_for_more()) return;
-      slot->outcome.emplace(transport_->receive({slot->bytes.get(), capacity_}));
+      slot->outcome.emplace(transport_->receive({slot->bytes.get(), kReceiveBuffer}));
       const bool failed = !*slot->outcome;
-      {
-        const std::lock_guard lock(mutex_);
-        ++filled_;
-      }
-      changed_.notify_all();
+      fill();
       if (failed) return;
     }
+  }
+
+  void fill() {
+    {
+      const std::lock_guard lock(mutex_);
+      ++filled_;
+    }
+    changed_.notify_all();
   }
 
   // Null: not needed any more.
@@ -114,8 +134,8 @@ class ReadAhead final : public NetlinkTransport {
   }
 
   std::unique_ptr<NetlinkTransport> transport_;
+  AheadFrom from_;
   UniqueFd stop_;  // readable: the thread is to end
-  size_t capacity_ = 0;
   std::array<Slot, kSlots> slots_;
 
   std::mutex mutex_;
@@ -129,9 +149,9 @@ class ReadAhead final : public NetlinkTransport {
 
 }  // namespace
 
-std::unique_ptr<NetlinkTransport> read_ahead(std::unique_ptr<NetlinkTransport> transport) {
+std::unique_ptr<NetlinkTransport> read_ahead(std::unique_ptr<NetlinkTransport> transport, AheadFrom from) {
   if (transport->fd() < 0) return transport;
-  return std::make_unique<ReadAhead>(std::move(transport));
+  return std::make_unique<ReadAhead>(std::move(transport), from);
 }
 
 }  // namespace socktrace::sys

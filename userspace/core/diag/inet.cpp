@@ -30,6 +30,13 @@ Endpoint endpoint(const __be32 (&address)[4], __be16 port) {
 
 }  // namespace
 
+uint32_t inet_inode(std::span<const std::byte> message) {
+  uint32_t inode = 0;
+  constexpr size_t kOffset = offsetof(inet_diag_msg, idiag_inode);
+  if (message.size() >= kOffset + sizeof inode) std::memcpy(&inode, message.data() + kOffset, sizeof inode);
+  return inode;
+}
+
 Result<Row> parse_inet(Table table, std::span<const std::byte> message) {
   Result<inet_diag_msg> header = take_header<inet_diag_msg>(message);
   if (!header) return std::move(header.error());

@@ -44,6 +44,9 @@ struct Row {
 // packet: any of theirs; the row tells which).
 Result<Row> parse_row(Table table, std::span<const std::byte> message);
 
+// The inode in the answer for an inet socket; 0 when it has none, or the answer is too short to have one.
+uint32_t inet_inode(std::span<const std::byte> message);
+
 // One line of /proc/net/{raw,udp,tcp,…}{,6}, for kernels without the table's diag module. No cookie there:
 // the key is the kernel's socket pointer when it is shown, else the inode. Damaged when it is not such a
 // line.

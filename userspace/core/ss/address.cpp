@@ -12,11 +12,33 @@ namespace {
 using diag::Row;
 using diag::Table;
 
-void append_ipv4(std::string& out, const AddressBytes& address) {
-  for (int i = 0; i < 4; ++i) {
-    if (i) out += '.';
-    append_number(out, static_cast<unsigned>(address[i]));
+// "0." to "255.": eight of them are on every row.
+struct Octet {
+  std::array<char, 4> text{};
+  uint8_t length = 0;
+};
+
+constexpr std::array<Octet, 256> kOctets = [] {
+  std::array<Octet, 256> octets{};
+  for (unsigned value = 0; value < octets.size(); ++value) {
+    Octet& octet = octets[value];
+    if (value >= 100) octet.text[octet.length++] = static_cast<char>('0' + value / 100);
+    if (value >= 10) octet.text[octet.length++] = static_cast<char>('0' + value / 10 % 10);
+    octet.text[octet.length++] = static_cast<char>('0' + value % 10);
+    octet.text[octet.length++] = '.';
   }
+  return octets;
+}();
+
+void append_ipv4(std::string& out, const AddressBytes& address) {
+  std::array<char, 4 * sizeof(Octet::text)> text;
+  size_t length = 0;
+  for (int i = 0; i < 4; ++i) {
+    const Octet& octet = kOctets[address[i]];
+    std::copy(octet.text.begin(), octet.text.end(), text.begin() + length);
+    length += octet.length;
+  }
+  out.append(text.data(), length - 1);
 }
 
 void append_service(std::string& out, uint16_t port, Table table, const Show& show, const Names& names) {

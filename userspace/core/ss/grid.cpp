@@ -6,8 +6,7 @@ namespace {
 constexpr size_t kIndent = 8;  // of continuation lines on a terminal
 
 size_t padding(const GridRow& row, size_t column) {
-  const size_t shown = cells_of(row.cell[column]);
-  return row.width[column] > shown ? row.width[column] - shown : 0;
+  return row.width[column] > row.shown[column] ? row.width[column] - row.shown[column] : 0;
 }
 
 bool is_address(size_t column) {
@@ -75,7 +74,19 @@ void put_items(FittedLine& line, std::string_view rest) {
 }  // namespace
 
 void append_row(std::string& out, const GridRow& row) {
+  // Room for all of it at once: appending its twenty parts one by one would check the capacity at each.
+  size_t most = row.cell[kRest].size() + 1;
+  for (size_t column = 0; column < kRest; ++column)
+    most += kHeadings[column].gap.size() + row.width[column] + row.cell[column].size();
+  const size_t begin = out.size();
+  out.resize(begin + most);
+  char* at = out.data() + begin;
   size_t blanks = 0;
+  const auto put = [&](std::string_view cell) {
+    if (cell.empty()) return;
+    at = std::copy(cell.begin(), cell.end(), std::fill_n(at, blanks, ' '));
+    blanks = 0;
+  };
   bool first = true;
   for (size_t column = 0; column < kRest; ++column) {
     if (!row.visible[column]) continue;
@@ -83,18 +94,12 @@ void append_row(std::string& out, const GridRow& row) {
     first = false;
     const size_t pad = padding(row, column);
     if (kHeadings[column].right) blanks += pad;
-    if (!row.cell[column].empty()) {
-      out.append(blanks, ' ');
-      out += row.cell[column];
-      blanks = 0;
-    }
+    put(row.cell[column]);
     if (!kHeadings[column].right) blanks += pad;
   }
-  if (!row.cell[kRest].empty()) {
-    out.append(blanks, ' ');
-    out += row.cell[kRest];
-  }
-  out += '\n';
+  put(row.cell[kRest]);
+  *at++ = '\n';
+  out.resize(static_cast<size_t>(at - out.data()));
 }
 
 void append_fitted_row(std::string& out, const GridRow& row, size_t terminal) {
@@ -107,7 +112,7 @@ void append_fitted_row(std::string& out, const GridRow& row, size_t terminal) {
     const size_t pad = padding(row, column);
     if (is_address(column)) {
       // An address and its port stay together.
-      const size_t wanted = cells_of(row.cell[column]) + cells_of(row.cell[column + 1]);
+      const size_t wanted = row.shown[column] + row.shown[column + 1];
       if (line.fits(pad + wanted))
         line.owe(pad);
       else if (!line.fits(wanted) && line.begun())

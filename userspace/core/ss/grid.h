@@ -31,16 +31,26 @@ inline constexpr std::array<Heading, kColumns> kHeadings = {{
 }};
 
 // Terminal cells. Nearly all text is ASCII, where they are the bytes.
+inline bool is_ascii(std::string_view text) {
+  unsigned char bits = 0;  // not until the first one: this way the compiler looks at many at a time
+  for (const char c : text) bits |= static_cast<unsigned char>(c);
+  return (bits & 0x80) == 0;
+}
 inline size_t cells_of(std::string_view text) {
-  const bool ascii = std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
-  return ascii ? text.size() : display_width(text);
+  return is_ascii(text) ? text.size() : display_width(text);
 }
 
 // One row about to be written: its cells, and how wide each column is; `visible` columns only.
 struct GridRow {
   std::array<std::string_view, kColumns> cell;
+  std::array<size_t, kRest> shown{};  // how wide each cell is: cells_of()
   std::array<bool, kColumns> visible{};
   std::array<size_t, kRest> width{};
+
+  void set(size_t column, std::string_view text) {
+    cell[column] = text;
+    if (column < kRest) shown[column] = cells_of(text);
+  }
 };
 
 // Of the columns before the rest.

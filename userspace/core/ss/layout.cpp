@@ -7,62 +7,41 @@
 namespace socktrace::ss {
 namespace {
 
-constexpr size_t kBlockBytes = size_t{256} << 10;
 constexpr size_t kWriteBytes = size_t{64} << 10;
 
 }  // namespace
 
 Layout::Layout(const LayoutOptions& options, Write write) : options_(options), write_(std::move(write)) {
   header_due_ = options.header;
-  begin_section();
-}
-
-bool Layout::visible(size_t column) const {
-  switch (column) {
-    case kNetns:
-      return options_.netns;
-    case kNetid:
-      return options_.netid;
-    case kState:
-      return options_.state;
-    case kRecvQ:
-    case kSendQ:
-      return options_.queues;
-    default:
-      return true;
-  }
-}
-
-void Layout::begin_section() {
-  blocks_.clear();
-  bytes_ = 0;
-  width_.fill(0);
+  visible_.fill(true);
+  visible_[kNetns] = options.netns;
+  visible_[kNetid] = options.netid;
+  visible_[kState] = options.state;
+  visible_[kRecvQ] = visible_[kSendQ] = options.queues;
   width_[kRecvQ] = width_[kSendQ] = 6;
-  if (header_due_)
+  if (options.header)
     for (size_t column = 0; column < kRest; ++column)
       width_[column] = std::max(width_[column], kHeadings[column].title.size());
 }
 
 bool Layout::add(const Line& line) {
   if (failed_) return false;
-  if (bytes_ + line.text.size() > kSectionBytes && !render()) return false;
-  if (blocks_.empty() || blocks_.back().text.size() + line.text.size() > kBlockBytes) {
-    blocks_.emplace_back();
-    blocks_.back().text.reserve(std::max(kBlockBytes, line.text.size()));
-  }
-  Block& block = blocks_.back();
-  Cells cells;
+  if (text_.size() + line.text.size() + rows_.size() * sizeof(Cells) > kSectionBytes && !render())
+    return false;
+  const std::string_view text =
+      std::string_view(line.text).substr(0, std::min<size_t>(line.end[kRest - 1], UINT16_MAX));
+  Cells cells{.end = {}, .ascii = is_ascii(text), .rest = static_cast<uint32_t>(line.at(kRest).size())};
+  size_t begin = 0;
   for (size_t column = 0; column < kRest; ++column) {
-    std::string_view cell = visible(column) ? line.at(column) : std::string_view();
-    cell = cell.substr(0, UINT16_MAX);
-    cells.length[column] = static_cast<uint16_t>(cell.size());
-    width_[column] = std::max(width_[column], cells_of(cell));
-    block.text += cell;
+    const size_t end = std::min<size_t>(line.end[column], UINT16_MAX);
+    cells.end[column] = static_cast<uint16_t>(end);
+    const size_t width = cells.ascii ? end - begin : cells_of(text.substr(begin, end - begin));
+    if (visible_[column]) width_[column] = std::max(width_[column], width);
+    begin = end;
   }
-  cells.rest = static_cast<uint32_t>(line.at(kRest).size());
-  block.text += line.at(kRest);
-  block.rows.push_back(cells);
-  bytes_ += line.text.size() + sizeof cells;
+  text_ += text;
+  text_ += line.at(kRest);
+  rows_.push_back(cells);
   return true;
 }
 
@@ -74,7 +53,7 @@ bool Layout::finish() {
 GridRow Layout::grid() const {
   GridRow row;
   row.width = width_;
-  for (size_t column = 0; column < kColumns; ++column) row.visible[column] = visible(column);
+  row.visible = visible_;
   if (options_.width) fit_columns(row, options_.width);
   return row;
 }
@@ -91,27 +70,28 @@ bool Layout::render() {
   if (header_due_) {
     header_due_ = false;
     for (size_t column = 0; column < kColumns; ++column)
-      row.cell[column] = visible(column) ? kHeadings[column].title : std::string_view();
+      row.set(column, visible_[column] ? kHeadings[column].title : std::string_view());
     // Where the rest of each row is on lines of its own, its heading would be too.
     if (options_.width && used_width(row) + kHeadings[kRest].title.size() > options_.width)
-      row.cell[kRest] = {};
+      row.set(kRest, {});
     append(row);
   }
-  for (const Block& block : blocks_) {
-    std::string_view text = block.text;
-    const auto take = [&](size_t length) {
-      const std::string_view cell = text.substr(0, length);
-      text.remove_prefix(length);
-      return cell;
-    };
-    for (const Cells& cells : block.rows) {
-      for (size_t column = 0; column < kRest; ++column) row.cell[column] = take(cells.length[column]);
-      row.cell[kRest] = take(cells.rest);
-      append(row);
-      if (out_.size() >= kWriteBytes && !flush()) return false;
+  std::string_view text = text_;
+  for (const Cells& cells : rows_) {
+    size_t begin = 0;
+    for (size_t column = 0; column < kRest; ++column) {
+      const std::string_view cell = text.substr(begin, cells.end[column] - begin);
+      row.cell[column] = cell;
+      row.shown[column] = cells.ascii ? cell.size() : cells_of(cell);
+      begin = cells.end[column];
     }
+    row.cell[kRest] = text.substr(begin, cells.rest);
+    text.remove_prefix(begin + cells.rest);
+    append(row);
+    if (out_.size() >= kWriteBytes && !flush()) return false;
   }
-  begin_section();
+  text_.clear();
+  rows_.clear();
   return true;
 }
 

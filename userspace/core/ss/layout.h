@@ -24,14 +24,15 @@ struct LayoutOptions {
 };
 
 // Aligns rows in columns. Rows are kept until all are there, since the widest decides, but never more than
-// kSectionBytes of them: then what is there is written and a new alignment begins.
+// kSectionBytes of them (some 10,000, which the processor's cache holds): then what is there is written, and columns
+// only get wider.
 //
-// Each column is as wide as its widest cell, headings included; the addresses are right-aligned so that the
+// Each column is as wide as its widest cell so far, headings included; the addresses are right-aligned so that the
 // colons stand in one line; no line ends in blanks. On a terminal a row that does not fit is continued on
 // indented lines, broken between items, so that the terminal itself never wraps one.
 class Layout {
  public:
-  static constexpr size_t kSectionBytes = size_t{12} << 20;
+  static constexpr size_t kSectionBytes = size_t{1} << 20;
   // Returns false when nothing more can be written (the reader is gone).
   using Write = std::function<bool(std::string_view)>;
 
@@ -42,18 +43,13 @@ class Layout {
   bool finish();
 
  private:
-  // The text of rows and the lengths of their cells; in blocks, so that growing never copies.
+  // Where a row's cells end within its text.
   struct Cells {
-    std::array<uint16_t, kRest> length;
+    std::array<uint16_t, kRest> end;
+    bool ascii;  // but the rest: then a cell is as wide as it is long
     uint32_t rest;
   };
-  struct Block {
-    std::string text;
-    std::vector<Cells> rows;
-  };
 
-  [[nodiscard]] bool visible(size_t column) const;
-  void begin_section();
   bool render();
   [[nodiscard]] GridRow grid() const;
   void append(const GridRow& row);
@@ -61,9 +57,10 @@ class Layout {
 
   LayoutOptions options_;
   Write write_;
-  std::vector<Block> blocks_;
+  std::string text_;  // of the section's rows
+  std::vector<Cells> rows_;
+  std::array<bool, kColumns> visible_{};
   std::array<size_t, kRest> width_{};
-  size_t bytes_ = 0;
   std::string out_;
   bool failed_ = false;
   bool header_due_ = false;
