@@ -31,14 +31,15 @@ constexpr std::array<Octet, 256> kOctets = [] {
 }();
 
 void append_ipv4(std::string& out, const AddressBytes& address) {
-  std::array<char, 4 * sizeof(Octet::text)> text;
-  size_t length = 0;
+  const size_t begin = out.size();
+  out.resize(begin + 4 * sizeof(Octet::text));
+  char* at = out.data() + begin;
   for (int i = 0; i < 4; ++i) {
     const Octet& octet = kOctets[address[i]];
-    std::copy(octet.text.begin(), octet.text.end(), text.begin() + length);
-    length += octet.length;
+    std::copy(octet.text.begin(), octet.text.end(), at);
+    at += octet.length;
   }
-  out.append(text.data(), length - 1);
+  out.resize(static_cast<size_t>(at - out.data()) - 1);  // without the last dot
 }
 
 void append_service(std::string& out, uint16_t port, Table table, const Show& show, const Names& names) {
