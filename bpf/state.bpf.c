@@ -141,9 +141,13 @@ static __always_inline int st_any_transition(struct sock *sk, int old, int new)
 		return 0;
 	if (old == new && sk->sk_protocol != IPPROTO_MPTCP)
 		return 0;
-	if (st_by_caller(old, new) && st_has_task() && !st_ignored()) {
-		st_transition_by_caller(sk, old, new);
-		return 0;
+	if (st_by_caller(old, new) && st_has_task()) {
+		if (!st_ignored()) {
+			st_transition_by_caller(sk, old, new);
+			return 0;
+		}
+		if (new == TCP_SYN_SENT || new == TCP_LISTEN)
+			return 0;
 	}
 	if (new == TCP_CLOSE) {
 		struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);

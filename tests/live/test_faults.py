@@ -83,7 +83,7 @@ class Mounts(unittest.TestCase):
 
     def test_tracefs_is_unmounted(self):
         tracer = self.start("--json", "--no-table", "-a", "-t", "-u")
-        self.inside(tracer, "for m in $(awk '/ - (tracefs|debugfs) / {print $5}' /proc/self/mountinfo); do umount -l $m; done")
+        self.inside(tracer, "for m in $(awk '/ - (tracefs|debugfs) / {print $5}' /proc/self/mountinfo | sort -r); do umount -l $m; done")
         self.prove_that_events_flow(tracer)
 
     def test_proc_is_covered(self):
