@@ -68,7 +68,7 @@ def difference(line, record):
 
 def compare(lines, records, waiting=frozenset()):
     """Sentences about every line that is not told exactly once, and every record that no line explains. Waiting: the
-    cookies of full sockets that the kernel has still in FIN_WAIT2."""
+    cookies of full sockets that the kernel has still in FIN_WAIT2, or whose end nobody could see."""
     faults = []
     by_cookie, by_ends = collections.defaultdict(list), collections.defaultdict(list)
     for record in records:

@@ -108,6 +108,8 @@ void Tracker::on_release(const Hit& hit) {
   if (!is_connection_oriented(*hit.row) || is_bound_only(state)) {
     loose_[hit.key].released = true;
     Event closed = event(end_of(*hit.row), hit.record, Socket(*hit.row));
+    // The last reference was dropped by a thread of the kernel or by ourselves: who has closed it is who alone had it.
+    if (!closed.process && hit.row->owners.size() == 1) closed.process = hit.row->owners.front().process;
     closed.previous = state;
     closed.gone = true;
     closed.socket.state = State::close;
