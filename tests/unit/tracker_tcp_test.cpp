@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 
@@ -51,6 +52,22 @@ TEST(Tracker, SynSentToCloseWithoutAPortIsAnExhaustedRange) {
   EXPECT_EQ(tracked.events.back().kind, EventKind::tcp_connect_failed);
   EXPECT_EQ(tracked.events.back().error, EADDRNOTAVAIL);
   EXPECT_TRUE(tracked.events.back().error_inferred);
+}
+
+TEST(Tracker, MptcpThatFailsToConnectDoesNotKnowWhy) {
+  constexpr uint16_t kMptcp = 262;
+  Tracked tracked;
+  tracked << transition(State::close, State::syn_sent, 1)
+                 .protocol(kMptcp, SOCK_STREAM)
+                 .local("0.0.0.0:*")
+                 .peer(kServer)
+                 .by(7)
+          << transition(State::syn_sent, State::close, 1)
+                 .protocol(kMptcp, SOCK_STREAM)
+                 .local("0.0.0.0:*")
+                 .peer(kServer);
+  EXPECT_EQ(tracked.events.back().kind, EventKind::tcp_connect_failed);
+  EXPECT_EQ(tracked.events.back().error, 0) << "its subflow does";
 }
 
 TEST(Tracker, SynSentToEstablishedIsOutboundWithItsPort) {

@@ -93,9 +93,10 @@ void Upkeep::end(uint64_t now_ns) {
 }
 
 Result<ReconcileCounts> Upkeep::compare(std::string_view reason) {
+  owed_ = false;                      // what is lost from here on calls for another one
+  (void)comparison_.apply_arrived();  // a backlog is not its cost; what fails here fails again there
   const uint64_t began_ns = sys::boottime_ns();
   const uint64_t cpu_ns = sys::process_cpu_ns();
-  owed_ = false;  // what is lost from here on calls for another one
   Result<ReconcileCounts> counts = comparison_.run(true);
   const uint64_t cost_ns = sys::process_cpu_ns() - cpu_ns;
   after_loss_.took(began_ns, cost_ns);

@@ -31,6 +31,8 @@ class Comparison {
   void apply(const Record& record) {
     if (namespaces_.note(record)) tracker_.apply(record);
   }
+  // All records that were made until now. run() begins with it.
+  Result<void> apply_arrived();
   // Adds the sockets of namespaces that have become known since the last look, and ends those of namespaces that have
   // vanished. Costs nothing when there are none.
   Result<void> follow_namespaces();
@@ -59,7 +61,6 @@ class Comparison {
   void confirm_vanished(const std::vector<Socket>& suspects, const OwnerMap& owners);
   Result<void> look_into_new();
   Result<void> end_vanished();
-  Result<void> apply_arrived();
 
   Live& live_;
   Tracker& tracker_;

@@ -1,4 +1,6 @@
 // Transitions of TCP, MPTCP and SCTP sockets, and accept().
+#include <netinet/in.h>
+
 #include <cerrno>
 
 #include "core/tracker/owners.h"
@@ -157,8 +159,10 @@ void Tracker::on_close(const Hit& hit) {
       event(failed ? EventKind::tcp_connect_failed : EventKind::tcp_closed, record, std::move(socket));
   closed.previous = record.old_state;
   closed.error = record.error;
-  if (failed && record.error == 0 && closed.socket.local.port == 0) {
-    closed.error = EADDRNOTAVAIL;  // inet_hash_connect() found no port; it leaves nothing in sk_err
+  if (failed && record.error == 0 && closed.socket.local.port == 0 && closed.socket.protocol == IPPROTO_TCP) {
+    // inet_hash_connect() found no port; it leaves nothing in sk_err. (An MPTCP socket has its port and error from its
+    // subflow, whose failure is told by itself.)
+    closed.error = EADDRNOTAVAIL;
     closed.error_inferred = true;
   }
   if (record.has_stats && !failed && record.old_state != State::listen) closed.stats = record.stats;
