@@ -30,7 +30,8 @@ enum st_kind {
 	ST_LISTEN = 9,	     /* listen() returned on an inet socket: error 0 or errno; task.fd; backlog as given */
 	ST_ACCEPT = 10,	     /* accept() returned a child: its cookie and address, task.fd is the new descriptor */
 	ST_CONNECT = 11,     /* connect() on a datagram, raw or ping socket, AF_UNSPEC too; local port known when ST_F_RESULT is
-				set and error is 0. On a stream socket: returned EINPROGRESS, local port known */
+				set and error is 0. On a stream socket: returned EINPROGRESS, local port known; or failed before
+				SYN_SENT, with the peer it was to reach */
 	ST_SEND = 12,	     /* first send on an unconnected datagram socket from this port: local port known */
 };
 

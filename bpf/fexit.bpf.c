@@ -47,9 +47,9 @@ int BPF_PROG(st_fexit_accept4, int fd, void *address, int *length, int flags, in
 }
 
 SEC("fentry/__sys_connect")
-int BPF_PROG(st_fentry_connect, int fd)
+int BPF_PROG(st_fentry_connect, int fd, void *address)
 {
-	return st_connect_begins(fd);
+	return st_connect_begins(fd, (__u64)address);
 }
 
 SEC("fexit/__sys_connect")

@@ -12,9 +12,14 @@ struct st_call {
 	__u64 sk;
 	__u32 netns;
 	__s32 fd;
-	__u8 kind; /* enum st_kind: ST_BIND, ST_LISTEN or ST_CONNECT */
-	__u8 seen; /* a hook has filled this: the call reached the socket's protocol */
-	__u8 reserved[6];
+	__u8 kind;   /* enum st_kind: ST_BIND, ST_LISTEN or ST_CONNECT */
+	__u8 seen;   /* a hook has filled this, or SYN_SENT came: the call reached the socket's
+			protocol */
+	__u8 stream; /* connect(): sk is the stream socket itself, known from the beginning */
+	__u8 fresh;  /* connect(): no other one was under way on the socket, whose result this would
+			return */
+	__u8 reserved[4];
+	__u64 address; /* connect(): user memory */
 	struct st_sock sock;
 };
 

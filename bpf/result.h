@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Results of bind(), listen(), accept() and of connect() on datagram sockets, for whichever hooks
- * see a call begin and end: fexit.bpf.c or, where the kernel refuses those, syscalls.bpf.c. What
- * the cgroup hooks learn in between is joined by a hash keyed by thread.
+ * Results of bind(), listen(), accept() and connect(), for whichever hooks see a call begin and
+ * end: fexit.bpf.c or, where the kernel refuses those, syscalls.bpf.c. What the cgroup hooks learn
+ * in between is joined by a hash keyed by thread.
  */
 #pragma once
 
@@ -49,19 +49,16 @@ static __always_inline const struct sock *st_sock_of(int fd)
 	return BPF_CORE_READ(socket, sk);
 }
 
-/* The same for a descriptor that the kernel will only take, or has just made, as a socket's. */
-static __always_inline const struct sock *st_sock_of_socket(int fd)
+/* The same, without its file's type, for a descriptor that the kernel will only take, or has just
+ * made, as a socket's: what is none is read as something, and fails. */
+static __always_inline const struct socket *st_socket_of(int fd)
 {
-	struct socket *socket;
 	struct file *file;
 
 	if (!(st_config.features & ST_CFG_PROBE_READ))
 		return NULL;
 	file = st_file_of(fd);
-	if (!file)
-		return NULL;
-	socket = BPF_CORE_READ(file, private_data);
-	return BPF_CORE_READ(socket, sk);
+	return file ? BPF_CORE_READ(file, private_data) : NULL;
 }
 
 static __always_inline bool st_is_inet(const struct sock *sk)
@@ -183,7 +180,7 @@ static __always_inline int st_accept_ends(long result)
 
 	if (result < 0 || st_ignored())
 		return 0;
-	sk = st_sock_of_socket(result);
+	sk = BPF_CORE_READ(st_socket_of(result), sk);
 	if (!sk || !st_is_inet(sk))
 		return 0;
 	record = st_result(ST_ACCEPT, 0, result);
@@ -196,34 +193,84 @@ static __always_inline int st_accept_ends(long result)
 	return 0;
 }
 
-/* What is no socket at all is read as something, and fails. A TCP connect is told by its states;
- * but for its port when it does not wait, as SYN_SENT comes before the port is chosen. */
-static __always_inline bool st_told_by_states(int fd)
+static __always_inline int st_connect_begins(int fd, __u64 address)
 {
-	struct socket *socket;
-	struct sock *sk;
-	struct file *file;
+	__u64 id = bpf_get_current_pid_tgid();
+	struct st_call call = {.kind = ST_CONNECT, .fd = fd, .address = address};
+	const struct socket *socket = st_socket_of(fd);
+	const struct sock *sk = BPF_CORE_READ(socket, sk);
 
-	if (!(st_config.features & ST_CFG_PROBE_READ))
-		return false;
-	file = st_file_of(fd);
-	if (!file)
-		return false;
-	socket = BPF_CORE_READ(file, private_data);
-	sk = BPF_CORE_READ(socket, sk);
-	return sk && BPF_CORE_READ(sk, sk_type) == SOCK_STREAM &&
-	       !(BPF_CORE_READ(file, f_flags) & O_NONBLOCK);
+	if (st_ignored() || (sk && !st_is_inet(sk)))
+		return 0;
+	if (sk && BPF_CORE_READ(sk, sk_type) == SOCK_STREAM) {
+		call.sk = (__u64)sk;
+		call.stream = 1;
+		call.fresh = BPF_CORE_READ(socket, state) == SS_UNCONNECTED;
+	}
+	bpf_map_update_elem(&st_calls, &id, &call, BPF_ANY);
+	return 0;
 }
 
-static __always_inline int st_connect_begins(int fd)
+/* struct sockaddr_in and sockaddr_in6 as far as both go, and then what only the latter has. */
+struct st_wanted {
+	__u16 family;
+	__be16 port;
+	__u32 address; /* IPv4; the flow label of IPv6 */
+	__u32 address6[4];
+};
+
+/* Where connect() was to go, which its socket does not say once it has failed. */
+static __always_inline void st_fill_wanted(struct st_sock *out, __u64 address)
 {
-	return st_told_by_states(fd) ? 0 : st_call_begins(ST_CONNECT, fd);
+	struct st_wanted wanted = {};
+	__u32 *peer = (__u32 *)out->raddr;
+
+	if (bpf_probe_read_user(&wanted, offsetof(struct st_wanted, address6), (void *)address) ||
+	    wanted.family != out->family)
+		return;
+	if (wanted.family == AF_INET) {
+		peer[0] = wanted.address;
+	} else {
+		if (bpf_probe_read_user(&wanted, sizeof(wanted), (void *)address))
+			return;
+		peer[0] = wanted.address6[0];
+		peer[1] = wanted.address6[1];
+		peer[2] = wanted.address6[2];
+		peer[3] = wanted.address6[3];
+	}
+	out->rport = bpf_ntohs(wanted.port);
 }
 
 /*
- * cgroup/connect fills the entry for UDP and ping sockets. It does not for TCP, is not run for raw
- * and UDP-Lite sockets, nor for connect(AF_UNSPEC), which takes the port from a socket for which
- * bind() had not named one: what the call did is read from the socket.
+ * The states of a stream socket tell its connect, but for its port when it does not wait, as
+ * SYN_SENT comes before the port is chosen, and for what fails before SYN_SENT: no route, no
+ * permission, no address to send from.
+ */
+static __always_inline void st_stream_connect_result(const struct st_call *call, long result)
+{
+	const bool waits = result == -EINPROGRESS;
+	const bool failed = result && !waits && result != -EISCONN && call->fresh && !call->seen;
+	struct st_with_task *record;
+	const struct sock *sk;
+
+	if (!waits && !failed)
+		return;
+	sk = st_sock_of(call->fd);
+	if (!sk || !st_is_inet(sk))
+		return;
+	record = st_result(ST_CONNECT, result, call->fd);
+	if (!record)
+		return;
+	st_fill_at(record, sk);
+	if (failed)
+		st_fill_wanted(&record->sock, call->address);
+	st_submit(record, false);
+}
+
+/*
+ * cgroup/connect fills the entry for UDP and ping sockets. It is not run for raw and UDP-Lite
+ * sockets, nor for connect(AF_UNSPEC), which takes the port from a socket for which bind() had not
+ * named one: what the call did is read from the socket.
  */
 static __always_inline void st_connect_result(const struct st_call *call, long result)
 {
@@ -231,12 +278,10 @@ static __always_inline void st_connect_result(const struct st_call *call, long r
 	struct st_with_task *record;
 
 	if (!call->seen) {
-		if (result && result != -EINPROGRESS)
+		if (result)
 			return;
 		sk = st_sock_of(call->fd);
 		if (!sk || !st_is_inet(sk))
-			return;
-		if ((BPF_CORE_READ(sk, sk_type) == SOCK_STREAM) != (result == -EINPROGRESS))
 			return;
 	}
 	record = st_result(ST_CONNECT, result, call->fd);
@@ -256,7 +301,9 @@ static __always_inline int st_connect_ends(long result)
 
 	if (!call)
 		return 0;
-	if (call->kind == ST_CONNECT)
+	if (call->kind == ST_CONNECT && call->stream)
+		st_stream_connect_result(call, result);
+	else if (call->kind == ST_CONNECT)
 		st_connect_result(call, result);
 	bpf_map_delete_elem(&st_calls, &id);
 	return 0;

@@ -101,6 +101,17 @@ static __always_inline void st_plain_transition(struct sock *sk, int old, int ne
 	st_submit(record, false);
 }
 
+/* The descriptor of the connect() that has brought a socket to SYN_SENT; -1 unknown. */
+static __always_inline int st_connects_by(const struct sock *sk)
+{
+	struct st_call *call = st_current_call(ST_CONNECT);
+
+	if (!call || call->sk != (__u64)sk) /* an MPTCP subflow has none */
+		return -1;
+	call->seen = 1;
+	return call->fd;
+}
+
 static __always_inline void st_transition_by_caller(struct sock *sk, int old, int new)
 {
 	struct st_with_task *record = st_reserve(sizeof(*record), ST_STATE, ST_F_TASK);
@@ -108,7 +119,7 @@ static __always_inline void st_transition_by_caller(struct sock *sk, int old, in
 	if (!record)
 		return;
 	st_fill_transition(&record->head, &record->sock, sk, old, new);
-	st_fill_task(&record->task, -1);
+	st_fill_task(&record->task, new == TCP_SYN_SENT ? st_connects_by(sk) : -1);
 	if (new == TCP_LISTEN && st_current_call(ST_LISTEN))
 		record->head.flags |= ST_F_AWAITED;
 	st_submit(record, old == TCP_LISTEN || new == TCP_LISTEN);

@@ -49,7 +49,7 @@ int st_exit_accept4(struct trace_event_raw_sys_exit *ctx)
 SEC("tracepoint/syscalls/sys_enter_connect")
 int st_enter_connect(struct trace_event_raw_sys_enter *ctx)
 {
-	return st_connect_begins(ctx->args[0]);
+	return st_connect_begins(ctx->args[0], ctx->args[1]);
 }
 
 SEC("tracepoint/syscalls/sys_exit_connect")

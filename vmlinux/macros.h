@@ -7,9 +7,8 @@
 
 #define IPPROTO_ICMPV6 58 /* include/uapi/linux/in6.h: an enum that no type refers to */
 
-#define EINPROGRESS 115 /* include/uapi/asm-generic/errno.h */
-
-#define O_NONBLOCK 04000 /* include/uapi/asm-generic/fcntl.h */
+#define EISCONN 106 /* include/uapi/asm-generic/errno.h */
+#define EINPROGRESS 115
 
 #define S_IFMT 00170000 /* include/uapi/linux/stat.h */
 #define S_IFSOCK 0140000

@@ -276,7 +276,12 @@ struct sock {
 	u32 sk_max_ack_backlog;
 };
 
+typedef enum {
+	SS_UNCONNECTED = 1,
+} socket_state;
+
 struct socket {
+	socket_state state;
 	short type;
 	struct file *file;
 	struct sock *sk;

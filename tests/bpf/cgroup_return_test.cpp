@@ -87,7 +87,7 @@ TEST(BpfObject, CallsOnlyHelpersThatRead) {
       BPF_FUNC_get_current_cgroup_id, BPF_FUNC_sk_storage_get,      BPF_FUNC_probe_read_kernel,
       BPF_FUNC_ktime_get_boot_ns,     BPF_FUNC_ringbuf_reserve,     BPF_FUNC_ringbuf_submit,
       BPF_FUNC_ringbuf_query,         BPF_FUNC_skc_to_tcp_sock,     BPF_FUNC_get_current_task_btf,
-      BPF_FUNC_sock_from_file,        BPF_FUNC_seq_write,
+      BPF_FUNC_sock_from_file,        BPF_FUNC_seq_write,           BPF_FUNC_probe_read_user,
   };
   const Object object = open_object();
   ASSERT_TRUE(object) << BPF_OBJECT;

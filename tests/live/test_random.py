@@ -191,25 +191,34 @@ class Random(unittest.TestCase):
         yield from self.check_held(rows, point)
 
     def is_owner_repair(self, tracer, record, workload, point):
-        """Nothing tells that a descriptor was inherited, passed or closed while others are left. Which one of them a
-        process has used may be unknown for longer, and who has inherited a socket before it was in the table."""
+        """Nothing tells that a descriptor was inherited, passed or closed while others are left, nor by which one a process
+        has sent; and who has inherited a socket before it was in the table may be unknown for longer."""
         cookie = ledger.cookie_of(record)
-        if record["event"] != "socket.owner" or cookie not in workload.touched:
+        if record["event"] != "socket.owner":
             return False
-        if any(s["cookie"] == cookie and s["touched"] for s in point["sockets"]) or cookie not in workload.compared:
+        before = self.before(tracer, record)
+        same_pids = before is not None and self.pids(before) == self.pids(record)
+        if same_pids and any("fd" not in owner for owner in before["owners"]):
             return True
+        if cookie not in workload.touched:
+            return False
+        touched_now = any(s["cookie"] == cookie and s["touched"] for s in point["sockets"])
+        return touched_now or cookie not in workload.compared or same_pids
+
+    def before(self, tracer, record):
+        """What was told last of its socket."""
+        cookie = ledger.cookie_of(record)
         earlier = [r for r in tracer.events() if ledger.cookie_of(r) == cookie and r["seq"] < record["seq"]]
-        return bool(earlier) and self.pids(earlier[-1]) == self.pids(record)
+        return earlier[-1] if earlier else None
 
     def was_out_of_sight(self, tracer, record):
         """The delayed ACK of a FIN is a timer's, which can interrupt what this host hides from tracing."""
         if record["network"]["connection"].get("previous") != "fin_wait_1":
             return False
-        cookie = ledger.cookie_of(record)
-        earlier = [r for r in tracer.events() if ledger.cookie_of(r) == cookie and r["seq"] < record["seq"]]
+        before = self.before(tracer, record)
         t0_ns = int(json.loads(tracer.lines[0])["clock"]["t0_ns"])
         self.spots.look()
-        unseen = bool(earlier) and self.spots.between(t0_ns + earlier[-1]["t_ns"], t0_ns + record["t_ns"])
+        unseen = before is not None and self.spots.between(t0_ns + before["t_ns"], t0_ns + record["t_ns"])
         if unseen:
             print(f"out of sight of every tracer on this host: {ledger.text(record)}", flush=True)
         return unseen
@@ -229,8 +238,7 @@ class Random(unittest.TestCase):
                 continue
             if table[cookie][0][1] == "time_wait" or sock["kind"] == "ping":
                 continue  # of ping sockets no dump of the kernel tells
-            pids, known = {pid for pid, _ in owners[cookie]}, {o for o in owners[cookie] if o[1] is not None}
-            if pids != {pid for pid, _ in holders} or not known <= set(holders):
+            if set(owners[cookie]) != set(holders):
                 yield f"{cookie:x} owners {owners[cookie]} instead of {holders}"
 
     def run_seed(self, seed):

@@ -89,6 +89,35 @@ TEST(EventLine, StateChangesAreNamedAfterTheStateReached) {
                      .owned_by(kNode)),
             "03:12:07.123456 ~ CLOSE-WAIT   127.0.0.1:8080 127.0.0.1:9/tcp  node[1234] deploy myapp.service  "
             "from ESTAB\n");
+  Event again = EventBuilder(EventKind::tcp_state).state(State::listen, State::listen).by(kNode);
+  again.socket.send_q = 4;
+  EXPECT_EQ(
+      line(again),
+      "03:12:07.123456 ~ LISTEN       127.0.0.1:8080/tcp  node[1234] deploy myapp.service  backlog 4\n");
+  EXPECT_EQ(line(EventBuilder(EventKind::tcp_state)
+                     .peer("127.0.0.1:9")
+                     .state(State::syn_sent, State::syn_sent)
+                     .by(kNode)),
+            "03:12:07.123456 ~ SYN-SENT     127.0.0.1:8080 127.0.0.1:9/tcp  node[1234] deploy myapp.service  "
+            "port chosen\n");
+}
+
+TEST(EventLine, ConnectionThatLeavesAMiniSocketEndsTwiceInDifferentWords) {
+  EXPECT_EQ(line(EventBuilder(EventKind::tcp_closed).state(State::time_wait, State::fin_wait_2).by(kNode)),
+            "03:12:07.123456 - CLOSED       127.0.0.1:8080/tcp  node[1234] deploy myapp.service  leaves "
+            "TIME-WAIT\n");
+  EXPECT_EQ(line(EventBuilder(EventKind::socket_closed).state(State::close, State::time_wait).by(kNode)),
+            "03:12:07.123456 - ENDED        127.0.0.1:8080/tcp  node[1234] deploy myapp.service  from "
+            "TIME-WAIT\n");
+}
+
+TEST(EventLine, ConnectThatWasGivenUpAndPeerThatWasLeftSaySo) {
+  EXPECT_EQ(
+      line(EventBuilder(EventKind::tcp_connect_failed).state(State::close, State::syn_sent).by(kNode)),
+      "03:12:07.123456 x CONNECT FAILED  127.0.0.1:8080/tcp  node[1234] deploy myapp.service  closed before "
+      "an answer\n");
+  EXPECT_EQ(line(EventBuilder(EventKind::udp_connect).udp().state(State::close).by(kNode)),
+            "03:12:07.123456 ~ DISCONNECT   127.0.0.1:8080/udp  node[1234] deploy myapp.service\n");
 }
 
 TEST(EventLine, EveryEventHasItsGlyphAndWord) {

@@ -326,21 +326,6 @@ TEST(Tracker, ReleaseOfAnUnknownSocketIsSilent) {
   EXPECT_EQ(tracked.told(), "");
 }
 
-TEST(Tracker, ReleaseWithoutAProcessIsByTheOnlyOwner) {
-  Tracked tracked;
-  tracked << bound(1).udp() << RecordBuilder(RecordKind::release, 1).udp();
-  EXPECT_EQ(tracked.told(),
-            "udp.open #1 127.0.0.1:8080>0.0.0.0:* closed by 7 owners 7/4\n"
-            "udp.closed #1 127.0.0.1:8080>0.0.0.0:* closed<closed by 7 owners 7/4! gone\n");
-  tracked.dump(kSecond, {test::DumpRow(2, State::close, "127.0.0.1:81")
-                             .protocol(IPPROTO_UDP, SOCK_DGRAM)
-                             .owner(7, 3)
-                             .owner(8, 3)});
-  tracked.told();
-  tracked << RecordBuilder(RecordKind::release, 2).udp().at(2 * kSecond);
-  EXPECT_EQ(tracked.told(), "udp.closed #2 127.0.0.1:81>0.0.0.0:* closed<closed owners 7/3! 8/3! gone\n");
-}
-
 TEST(Tracker, FirstSendOpensAnUnboundDatagramSocket) {
   Tracked tracked;
   const RecordBuilder sent =

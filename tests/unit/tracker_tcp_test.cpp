@@ -54,6 +54,35 @@ TEST(Tracker, SynSentToCloseWithoutAPortIsAnExhaustedRange) {
   EXPECT_TRUE(tracked.events.back().error_inferred);
 }
 
+TEST(Tracker, ConnectThatSendsNothingIsToldByItsResult) {
+  const RecordBuilder failed = RecordBuilder(RecordKind::connect, 1)
+                                   .local("0.0.0.0:*")
+                                   .peer("203.0.113.9:9")
+                                   .by(7, 4)
+                                   .result(ENETUNREACH);
+  Tracked tracked;
+  tracked << failed;
+  EXPECT_EQ(tracked.told(),
+            "tcp.connect_failed #1 0.0.0.0:*>203.0.113.9:9 closed<closed by 7 owners 7/4 errno 101 gone\n");
+  EXPECT_EQ(tracked.rows(), "");
+}
+
+TEST(Tracker, ConnectOfABoundSocketThatSendsNothingLeavesItBound) {
+  const RecordBuilder bind = RecordBuilder(RecordKind::bind, 1).local(kClient).by(7, 4).result();
+  Tracked tracked;
+  tracked << bind;
+  tracked.told();
+  tracked << RecordBuilder(RecordKind::connect, 1)
+                 .local(kClient)
+                 .peer("203.0.113.9:9")
+                 .by(8, 5)
+                 .result(ENETUNREACH);
+  EXPECT_EQ(
+      tracked.told(),
+      "tcp.connect_failed #1 127.0.0.1:40000>203.0.113.9:9 closed<closed by 8 owners 7/4 8/5 errno 101\n");
+  EXPECT_EQ(tracked.rows(), "#1 127.0.0.1:40000>0.0.0.0:* closed owners 7/4 8/5\n");
+}
+
 TEST(Tracker, MptcpThatFailsToConnectDoesNotKnowWhy) {
   constexpr uint16_t kMptcp = 262;
   Tracked tracked;

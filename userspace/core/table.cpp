@@ -140,6 +140,13 @@ void Table::apply(const Event& event) {
   if (row.state == State::close) row.peer = {};
 }
 
+void Table::set_queues(const SocketKey& key, uint32_t recv_q, uint32_t send_q) {
+  const uint32_t at = position_of(key);
+  if (at == kNone) return;
+  rows_[at].socket.recv_q = recv_q;
+  rows_[at].socket.send_q = send_q;
+}
+
 Table::Listener Table::find_listener(uint32_t netns, uint16_t protocol, Family family,
                                      const Endpoint& local) const {
   Listener best;

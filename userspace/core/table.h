@@ -10,8 +10,8 @@
 
 namespace socktrace {
 
-// The sockets that exist, by key. The table changes only by events: whoever applies the same events, live or
-// from a log, has the same table. An event is applied like this:
+// The sockets that exist, by key. The table changes only by events (its queues aside): whoever applies the same events,
+// live or from a log, has the same table. An event is applied like this:
 //
 // clang-format off
 //   event                                      the row afterwards
@@ -33,6 +33,9 @@ class Table {
   [[nodiscard]] const Socket* find(const SocketKey& key) const;
 
   void apply(const Event& event);
+
+  // Queues change with every packet, and no event tells it: as a dump has just seen them. Does nothing without a row.
+  void set_queues(const SocketKey& key, uint32_t recv_q, uint32_t send_q);
 
   [[nodiscard]] size_t size() const { return rows_.size(); }
 

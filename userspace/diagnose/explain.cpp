@@ -32,7 +32,9 @@ BindRequest request_of(const Event& event) {
 std::vector<Conflict> explain_failure(const Event& event, SocketSpan sockets, const HostFacts& facts) {
   if (event.error == 0) return {};
   if (event.kind == EventKind::tcp_connect_failed) {
-    if (event.error != EADDRNOTAVAIL || event.socket.local.port != 0) return {};
+    // Before SYN_SENT it is the address that there is none of.
+    const bool no_port = event.previous == State::syn_sent && event.socket.local.port == 0;
+    if (event.error != EADDRNOTAVAIL || !no_port) return {};
     return {connections_exhausted(event.socket, sockets, facts)};
   }
   return holders_of_failure(request_of(event), event.error, sockets, facts);

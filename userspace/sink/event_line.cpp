@@ -128,6 +128,28 @@ void append_reach(std::string& out, const Socket& socket, bool color) {
   if (color) out += kReset;
 }
 
+bool is_mini(State state) {
+  return state == State::time_wait || state == State::fin_wait_2;
+}
+
+// The word for what happened: that of the kind, where the states do not say it better.
+std::string_view word_of(const Event& event) {
+  if (event.kind == EventKind::udp_connect && event.socket.state == State::close) return "DISCONNECT";
+  if (event.kind == EventKind::socket_closed && is_mini(event.previous)) return "ENDED";
+  const std::string_view word = kLooks[static_cast<size_t>(event.kind)].word;
+  return word.empty() ? ss_name(event.socket.state) : word;
+}
+
+void append_previous(std::string& out, const Event& event) {
+  const State state = event.socket.state;
+  if (event.previous == state && state == State::listen)
+    append_detail(out, "backlog " + std::to_string(event.socket.send_q));
+  else if (event.previous == state && state == State::syn_sent)
+    append_detail(out, "port chosen");
+  else if (event.previous != State::none)
+    append_detail(out, "from " + std::string(ss_name(event.previous)));
+}
+
 void append_details(std::string& out, const Event& event, const LineStyle& style) {
   const Socket& socket = event.socket;
   switch (event.kind) {
@@ -143,7 +165,17 @@ void append_details(std::string& out, const Event& event, const LineStyle& style
       append_detail(out, ss_name(socket.state));
       break;
     case EventKind::tcp_state:
-      if (event.previous != State::none) append_detail(out, "from " + std::string(ss_name(event.previous)));
+      append_previous(out, event);
+      break;
+    case EventKind::tcp_closed:
+      if (is_mini(socket.state)) append_detail(out, "leaves " + std::string(ss_name(socket.state)));
+      break;
+    case EventKind::tcp_connect_failed:
+      if (event.error == 0 && event.previous == State::syn_sent && event.process)
+        append_detail(out, "closed before an answer");
+      break;
+    case EventKind::socket_closed:
+      if (is_mini(event.previous)) append_previous(out, event);
       break;
     case EventKind::tcp_established:
       append_detail(out, socket.inbound ? "inbound" : "outbound");
@@ -289,8 +321,7 @@ void append_clock_line(std::string& out, const LogClock& step, const WallClock& 
 
 void append_event_line(std::string& out, const Event& event, const WallClock& clock, const LineStyle& style) {
   const Look look = kLooks[static_cast<size_t>(event.kind)];
-  const std::string_view word = look.word.empty() ? ss_name(event.socket.state) : look.word;
-  append_front(out, event.time_ns, look.glyph, word, clock, style);
+  append_front(out, event.time_ns, look.glyph, word_of(event), clock, style);
   if (event.kind == EventKind::snapshot_done) {
     out.erase(out.find_last_not_of(' ') + 1);
     out += '\n';

@@ -5,7 +5,7 @@ import select
 import socket
 
 from tcp import ANY, FAST_OPEN, LOOPBACK, NO_PORT, REUSE, REUSEPORT, SYN_COUNT, USER_TIMEOUT, V4, V6, V6ONLY, Tcp, has_room, is_listener, is_open_end
-from world import BLACKHOLE
+from world import BLACKHOLE, NOWHERE
 
 
 def is_connected_tcp(sock):
@@ -152,7 +152,7 @@ class TcpOperations(Tcp):
         to = ["127.0.0.1", self.free_port()]
         self.bind(sock, slot, fd, to)
         self.name(sock, self.call(slot, "connect", fd, to))
-        self.expect("tcp.connect", sock, (slot, None), local=None)
+        self.expect("tcp.connect", sock, (slot, fd), local=None)
         self.expect("tcp.established", sock, direction="outbound")
         sock.state = "own"
 
@@ -184,12 +184,27 @@ class TcpOperations(Tcp):
             self.call(slot, "connect", fd, ["127.0.0.1", port])
         except ConnectionRefusedError:
             sock.peer = ["127.0.0.1", port]
-            self.expect("tcp.connect", sock, (slot, None), local=None)
+            self.expect("tcp.connect", sock, (slot, fd), local=None)
             self.expect("tcp.connect_failed", sock, errno=errno.ECONNREFUSED, local=None)
             sock.peer = None
             sock.state = "bound" if sock.locked else "closed"
             return
         raise AssertionError("connected to nobody")
+
+    def op_unreachable(self):
+        """There is no route: nothing is sent."""
+        sock, slot, fd = self.tcp(V4)
+        if self.random.random() < 0.4:
+            self.bind(sock, slot, fd, ["0.0.0.0", self.random.choice([0, self.free_port()])])
+        try:
+            self.call(slot, "connect", fd, [NOWHERE, 9])
+        except OSError as error:
+            sock.peer = [NOWHERE, 9]
+            self.expect("tcp.connect_failed", sock, (slot, fd), errno=error.errno)
+            assert error.errno == errno.ENETUNREACH, error
+            sock.peer = None
+            return
+        raise AssertionError("connected to nowhere")
 
     def op_connect_without_answer(self):
         self.no_answer([])
@@ -207,7 +222,7 @@ class TcpOperations(Tcp):
 
     def connecting(self, sock, slot, fd, names, peer=None):
         sock.local, sock.peer, sock.state = names[0], peer, "connecting"
-        self.expect("tcp.connect", sock, (slot, None), local=None)
+        self.expect("tcp.connect", sock, (slot, fd), local=None)
 
     def op_connect_unspecified(self):
         """Ends a connection, and the descriptor can connect anew."""

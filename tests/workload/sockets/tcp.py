@@ -92,7 +92,7 @@ class Tcp:
 
     def connect(self, sock, slot, fd, to, listener):
         self.name(sock, self.call(slot, "connect", fd, to))
-        self.expect("tcp.connect", sock, (slot, None), local=None)
+        self.expect("tcp.connect", sock, (slot, fd), local=None)
         self.connected(sock, listener)
 
     def connected(self, sock, listener):

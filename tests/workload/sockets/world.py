@@ -12,6 +12,7 @@ SLOTS = 10
 FIRST_AGENTS = 3  # in every namespace
 USER = 1000  # one agent of each namespace is not root
 
+NOWHERE = "203.0.113.9"  # no route leads there
 BLACKHOLE = "198.18.0.2"  # what is sent there is never answered
 
 
@@ -127,6 +128,7 @@ class World:
         """One descriptor; what that ends, if it was the last."""
         self.remember(sock)
         if sock.holders == {(slot, fd)}:
+            sock.last_pids = [self.pids[slot]]
             if sock.kind == "tcp" and sock.partner and sock.state == "connected":
                 self.before_close(sock)
             if sock.state == "listen":

@@ -108,6 +108,7 @@ void Tracker::on_release(const Hit& hit) {
   if (!is_connection_oriented(*hit.row) || is_bound_only(state)) {
     loose_[hit.key].released = true;
     Event closed = event(end_of(*hit.row), hit.record, Socket(*hit.row));
+    credit(closed);
     // The last reference was dropped by a thread of the kernel or by ourselves: who has closed it is who alone had it.
     if (!closed.process && hit.row->owners.size() == 1) closed.process = hit.row->owners.front().process;
     closed.previous = state;
@@ -116,9 +117,12 @@ void Tracker::on_release(const Hit& hit) {
     return end(std::move(closed));
   }
   loose_[hit.key].released = true;
-  if (closes_by_transition(state)) return;
+  if (closes_by_transition(state)) {
+    if (hit.record.has_task) loose_[hit.key].closer = find_process_(hit.record.task);
+    return;
+  }
   Event released = event(EventKind::socket_owner, hit.record, Socket(*hit.row));
-  if (!has_known_owner(released.socket)) add_owner(released.socket, released.process, hit.record.task.fd);
+  last_owner_is(released.socket, released.process, released.fd);
   if (mark_exited(released.socket)) emit(std::move(released));
 }
 

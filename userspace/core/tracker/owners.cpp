@@ -35,6 +35,14 @@ bool add_owner(Socket& socket, const ProcessRef& process, int32_t fd) {
   return true;
 }
 
+void last_owner_is(Socket& socket, const ProcessRef& process, int32_t fd) {
+  if (!process) return;
+  add_owner(socket, process, fd);
+  std::erase_if(socket.owners, [&](const Owner& owner) {
+    return !owner.process || !same_process(*owner.process, *process);
+  });
+}
+
 void inherit_owners(Socket& child, const Socket& listener) {
   child.owners.clear();
   for (const Owner& owner : listener.owners) {
@@ -62,11 +70,13 @@ bool has_known_owner(const Socket& socket) {
                      [](const Owner& owner) { return owner.source != OwnerSource::inherited; });
 }
 
-bool same_owners(const Socket& a, const Socket& b) {
-  const auto same_descriptor = [](const Owner& x, const Owner& y) {
-    return same(x, y) && (x.fd == y.fd || x.fd == -1 || y.fd == -1);
+bool same_owners(const Socket& known, const Socket& found) {
+  const auto same_descriptor = [](const Owner& then, const Owner& now) {
+    return same(then, now) && (then.fd == now.fd || now.fd == -1);
   };
-  return covers(a, b, same_descriptor) && covers(b, a, same_descriptor);
+  return covers(found, known, same_descriptor) &&
+         covers(known, found,
+                [&](const Owner& now, const Owner& then) { return same_descriptor(then, now); });
 }
 
 bool same_holders(const Socket& a, const Socket& b) {

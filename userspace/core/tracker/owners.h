@@ -12,6 +12,9 @@ namespace socktrace {
 // that is news. `fd` -1: the descriptor is not known, and one that is known of the process stays.
 bool add_owner(Socket& socket, const ProcessRef& process, int32_t fd);
 
+// The process has closed the last descriptor: whoever else was known to hold one had closed theirs before.
+void last_owner_is(Socket& socket, const ProcessRef& process, int32_t fd);
+
 // A child that nobody has accepted yet shows its listener's owners.
 void inherit_owners(Socket& child, const Socket& listener);
 
@@ -25,8 +28,9 @@ bool all_exited(const Socket& socket);
 // Somebody is known for sure: not inherited.
 bool has_known_owner(const Socket& socket);
 
-// The same processes with the same descriptors; a descriptor that one side does not know counts as the same.
-bool same_owners(const Socket& a, const Socket& b);
+// The same processes with the same descriptors; one that `found` does not know counts as the same, but one that only
+// `found` knows is news.
+bool same_owners(const Socket& known, const Socket& found);
 // The same processes.
 bool same_holders(const Socket& a, const Socket& b);
 

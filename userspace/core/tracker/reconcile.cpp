@@ -217,6 +217,8 @@ void Tracker::correct(const Socket& row, Socket&& dumped, uint64_t expires_ns) {
   const bool other_state = row.state != dumped.state;
   const bool other_ends =
       row.local != dumped.local || (row.peer != dumped.peer && dumped.state != State::listen);
+  const bool other_backlog = row.state == State::listen && dumped.send_q != row.send_q;
+  table_.set_queues(row.key, dumped.recv_q, dumped.send_q);
   Socket now = merged(row, std::move(dumped));
   const bool other_holders = !same_holders(row, now);
   // What was released a moment ago is told by its transition.
@@ -233,6 +235,9 @@ void Tracker::correct(const Socket& row, Socket&& dumped, uint64_t expires_ns) {
   } else if (other_holders || exited || !same_owners(row, now) ||
              (!has_known_owner(row) && has_known_owner(now))) {
     found.kind = EventKind::socket_owner;
+  } else if (other_backlog) {
+    found.kind = EventKind::tcp_state;
+    found.previous = State::listen;
   } else {
     return;
   }

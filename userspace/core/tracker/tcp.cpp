@@ -52,8 +52,22 @@ void Tracker::on_connecting(const Hit& hit) {
   emit(std::move(connecting));
 }
 
-// SYN_SENT is announced before the port is chosen.
-void Tracker::on_port_known(const Hit& hit) {
+// connect() failed before SYN_SENT, for want of a route, a permission or an address: nothing has changed.
+void Tracker::on_unsent_connect(const Hit& hit) {
+  Socket socket = current(hit);
+  if (hit.row == nullptr || hit.row->state == State::close) socket.peer = hit.record.socket.peer;
+  if (hit.row == nullptr) socket.state = State::close;
+  Event failed = event(EventKind::tcp_connect_failed, hit.record, std::move(socket));
+  failed.previous = State::close;
+  failed.error = hit.record.error;
+  failed.gone = hit.row == nullptr;
+  add_owner(failed.socket, failed.process, failed.fd);
+  emit(std::move(failed));
+}
+
+// What the states do not tell: SYN_SENT is announced before the port is chosen.
+void Tracker::on_stream_connect(const Hit& hit) {
+  if (hit.record.error != EINPROGRESS) return on_unsent_connect(hit);
   if (hit.row == nullptr || hit.row->state != State::syn_sent || hit.row->local.port != 0) return;
   if (hit.record.new_state != State::syn_sent) return;
   Event known = event(EventKind::tcp_state, hit.record, current(hit));
@@ -136,8 +150,7 @@ void Tracker::on_transition(const Hit& hit) {
   if (hit.row == nullptr) socket.since_is_bound = true;
   Event changed = event(EventKind::tcp_state, hit.record, std::move(socket));
   changed.previous = hit.record.old_state;
-  if (!has_known_owner(changed.socket)) add_owner(changed.socket, changed.process, hit.record.task.fd);
-  if (is_released(hit.key)) mark_exited(changed.socket);
+  credit(changed);
   emit(std::move(changed));
 }
 
@@ -166,7 +179,7 @@ void Tracker::on_close(const Hit& hit) {
     closed.error_inferred = true;
   }
   if (record.has_stats && !failed && record.old_state != State::listen) closed.stats = record.stats;
-  if (!has_known_owner(closed.socket)) add_owner(closed.socket, closed.process, record.task.fd);
+  credit(closed);
 
   timewait_.erase(hit.key);
   const Socket& last = closed.socket;

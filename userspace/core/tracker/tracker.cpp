@@ -166,6 +166,19 @@ Event Tracker::event(EventKind kind, const Record& record, Socket&& socket) cons
   return event;
 }
 
+// Who did it held the socket then, even if whoever counted its holders before did not know; and alone, when it was
+// the close() of the last descriptor.
+void Tracker::credit(Event& event) const {
+  if (!is_released(event.socket.key)) {
+    add_owner(event.socket, event.process, event.fd);
+    return;
+  }
+  const auto loose = loose_.find(event.socket.key);
+  const bool known = loose != loose_.end() && loose->second.closer;
+  last_owner_is(event.socket, known ? loose->second.closer : event.process, -1);
+  mark_exited(event.socket);
+}
+
 void Tracker::emit(Event&& event) {
   table_.apply(event);
   if (const Socket* row = table_.find(event.socket.key))

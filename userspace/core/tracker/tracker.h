@@ -53,7 +53,7 @@ struct TrackerOptions {
 };
 
 // The state machine that turns records and dump rows into events, and keeps the table by them: every event
-// has been applied to the table when the sink gets it, and nothing else changes the table. No clock, no
+// has been applied to the table when the sink gets it, and nothing else changes the table but its queues. No clock, no
 // system calls.
 //
 // What each record does to which row, and the test of each rule: truth_table.md.
@@ -124,6 +124,7 @@ class Tracker {
   struct Loose {
     int32_t error = 0;
     bool released = false;
+    ProcessRef closer;  // whose close() released it, when a transition is to follow
   };
   template <typename T>
   using ByKey = std::unordered_map<SocketKey, T, SocketKeyHash>;
@@ -131,7 +132,8 @@ class Tracker {
   // tcp.cpp
   void on_state(const Hit& hit);
   void on_connecting(const Hit& hit);
-  void on_port_known(const Hit& hit);
+  void on_stream_connect(const Hit& hit);
+  void on_unsent_connect(const Hit& hit);
   void on_established(const Hit& hit);
   void on_transition(const Hit& hit);
   void on_close(const Hit& hit);
@@ -180,6 +182,7 @@ class Tracker {
   [[nodiscard]] bool is_over(const Hit& hit);
   [[nodiscard]] bool is_released(const SocketKey& key) const;
   [[nodiscard]] Socket current(const Hit& hit) const;
+  void credit(Event& event) const;
   [[nodiscard]] Event event(EventKind kind, const Record& record, Socket&& socket) const;
   void emit(Event&& event);
   void forget(const SocketKey& key, uint64_t now_ns, bool released);
