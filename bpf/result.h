@@ -144,6 +144,16 @@ static __always_inline int st_bind_ends(long result)
 	return 0;
 }
 
+/* It is the first subflow of an MPTCP socket that listens. */
+static __always_inline __u32 st_backlog(const struct sock *sk)
+{
+	const struct mptcp_sock *mptcp = (const void *)sk;
+
+	if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP && bpf_core_field_exists(mptcp->first))
+		sk = BPF_CORE_READ(mptcp, first);
+	return BPF_CORE_READ(sk, sk_max_ack_backlog);
+}
+
 static __always_inline void st_listen_result(int fd, long result)
 {
 	const struct sock *sk = st_sock_of(fd);
@@ -155,7 +165,7 @@ static __always_inline void st_listen_result(int fd, long result)
 	if (!record)
 		return;
 	st_fill_at(record, sk);
-	record->sock.backlog = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	record->sock.backlog = st_backlog(sk);
 	st_submit(record, true);
 }
 

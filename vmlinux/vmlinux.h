@@ -276,6 +276,10 @@ struct sock {
 	u32 sk_max_ack_backlog;
 };
 
+struct mptcp_sock {
+	struct sock *first;
+};
+
 typedef enum {
 	SS_UNCONNECTED = 1,
 } socket_state;

@@ -16,7 +16,7 @@ def record_churn(directory, size):
     """A log of connections at full speed, of about `size` bytes in one file."""
     path = os.path.join(directory, "socktrace.jsonl")
     recorder = subprocess.Popen([SOCKTRACE, "record", "-o", directory, "--keep", "0", "--min-free", "0", "-q",
-                                 "--max-size", "0", "--keyframes", "2s"])
+                                 "--max-size", "0"])
     with Workload(CHURN, "--reset"):
         while not os.path.exists(path) or os.path.getsize(path) < size:
             time.sleep(0.05)

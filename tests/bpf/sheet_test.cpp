@@ -67,9 +67,12 @@ TEST_P(SheetOf, TheKernelHasEveryFieldWeReadWithItsWidth) {
   const std::string path = std::string(SHEETS) + "/" + GetParam() + ".txt";
   std::ostringstream text;
   text << std::ifstream(path).rdbuf();
-  const Sheet kernel = parse_sheet(text.str());
+  Sheet kernel = parse_sheet(text.str());
   const Sheet declared = make_sheet(ours.get(), ours.get());
   EXPECT_GE(declared.size(), 70u);
+  // Debian's 5.10 is built without MPTCP: bpf_core_field_exists() comes before.
+  if (const auto mptcp = kernel.find("mptcp_sock.first"); mptcp != kernel.end() && mptcp->second == "missing")
+    mptcp->second = declared.at(mptcp->first);
   EXPECT_EQ(differences(declared, kernel), "") << "after a change of vmlinux/: tests/vm/make-sheets";
   for (const auto& [field, description] : kernel)
     EXPECT_TRUE(declared.contains(field)) << field << " is in " << path << " and read no more";

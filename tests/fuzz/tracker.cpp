@@ -30,7 +30,6 @@ Socket make_socket(Input& input) {
   const uint8_t who = input.next();
   const uint8_t where = input.next();
   socket.key.cookie = who & 7;
-  constexpr uint16_t kMptcp = 262;
   constexpr uint16_t kProtocols[] = {IPPROTO_TCP, IPPROTO_UDP, kMptcp, IPPROTO_RAW};
   socket.protocol = kProtocols[who >> 3 & 3];
   if (socket.protocol == kMptcp || socket.key.cookie == 0) socket.key.sk = 1 + (who >> 5);

@@ -435,6 +435,21 @@ TEST_F(LogFiles, AKeyframeHoldsTheTableAndComesAgainAfterTheInterval) {
   EXPECT_TRUE(summary(read_file(path())).ends_with(" event@34 key@35 row@36 row@37 end@38"));
 }
 
+TEST_F(LogFiles, AKeyframeComesSoonerAfterManyEvents) {
+  table_ = {test::holder("127.0.0.1:80", State::listen, test::process(1, "a"), 3, kSecond)};
+  LogFileOptions options;
+  options.keyframe_every_bytes = 16 << 10;
+  auto log = open(std::move(options));
+  for (int i = 0; i < 8; ++i) log->add(kEvent);
+  log->flush(moment(2));
+  log->flush(moment(3));
+  EXPECT_EQ(summary(read_file(path())).find(" key@", 12), std::string::npos);
+  for (int i = 0; i < 60; ++i) log->add(kEvent);
+  log->flush(moment(4));
+  log->flush(moment(5));
+  EXPECT_TRUE(summary(read_file(path())).ends_with(" event@71 key@72 row@73 end@74"));
+}
+
 TEST_F(LogFiles, ReopenGoesOnInTheFileThatIsNowAtThePath) {
   auto log = open();
   log->add(kEvent);

@@ -185,7 +185,6 @@ TEST(Tracker, BindOfASocketThatHasLeftItsPeerShowsNone) {
 }
 
 TEST(Reconcile, MptcpListenerKeepsItsAddressesWhenAChildIsAnnouncedWithThem) {
-  constexpr uint16_t kMptcp = 262;
   const auto msk = [](RecordBuilder record, uint64_t sk) {
     return record.local(kServer).protocol(kMptcp, SOCK_STREAM).sk(0xffff888000000000 + sk);
   };

@@ -83,22 +83,6 @@ TEST(Tracker, ConnectOfABoundSocketThatSendsNothingLeavesItBound) {
   EXPECT_EQ(tracked.rows(), "#1 127.0.0.1:40000>0.0.0.0:* closed owners 7/4 8/5\n");
 }
 
-TEST(Tracker, MptcpThatFailsToConnectDoesNotKnowWhy) {
-  constexpr uint16_t kMptcp = 262;
-  Tracked tracked;
-  tracked << transition(State::close, State::syn_sent, 1)
-                 .protocol(kMptcp, SOCK_STREAM)
-                 .local("0.0.0.0:*")
-                 .peer(kServer)
-                 .by(7)
-          << transition(State::syn_sent, State::close, 1)
-                 .protocol(kMptcp, SOCK_STREAM)
-                 .local("0.0.0.0:*")
-                 .peer(kServer);
-  EXPECT_EQ(tracked.events.back().kind, EventKind::tcp_connect_failed);
-  EXPECT_EQ(tracked.events.back().error, 0) << "its subflow does";
-}
-
 TEST(Tracker, SynSentToEstablishedIsOutboundWithItsPort) {
   Tracked tracked;
   tracked << transition(State::close, State::syn_sent, 1).local("0.0.0.0:*").peer(kServer).by(7);
@@ -367,32 +351,6 @@ TEST(Tracker, TransitionsWithoutReleaseOrDestroyAreEnough) {
   connected(tracked) << client(State::established, State::close).locked();
   EXPECT_EQ(tracked.told(),
             "tcp.closed #1 127.0.0.1:40000>127.0.0.1:80 closed<established owners 7/-1 gone\n");
-}
-
-TEST(Tracker, MptcpSelfTransitionsAreSilentAndSocketsShareACookie) {
-  const auto msk = [](State from, State to, uint64_t sk) {
-    return transition(from, to, 1).local(kServer).peer(kClient).protocol(262, 1).sk(sk);
-  };
-  Tracked tracked;
-  tracked << RecordBuilder(RecordKind::listen, 1)
-                 .local("127.0.0.1:80")
-                 .protocol(262, 1)
-                 .sk(0xffff888000001000)
-                 .by(5, 3)
-                 .result()
-          << msk(State::listen, State::listen, 0xffff888000001000)
-          << msk(State::syn_recv, State::established, 0xffff888000002000);
-  EXPECT_EQ(tracked.told(),
-            "tcp.listen #1 127.0.0.1:80>0.0.0.0:* listen<closed by 5 owners 5/3\n"
-            "tcp.established #1 127.0.0.1:80>127.0.0.1:40000 established<syn_received owners 5i\n");
-  EXPECT_EQ(tracked.table.size(), 2u);
-
-  // A kernel address is used again at once, with the listener's cookie again.
-  tracked << msk(State::established, State::close, 0xffff888000002000).at(2 * kSecond)
-          << RecordBuilder(RecordKind::release, 1).protocol(262, 1).sk(0xffff888000002000).at(2 * kSecond);
-  EXPECT_EQ(tracked.table.size(), 1u);
-  tracked << msk(State::syn_recv, State::established, 0xffff888000002000).at(3 * kSecond);
-  EXPECT_EQ(tracked.table.size(), 2u);
 }
 
 TEST(Tracker, NewConnectionWithTheAddressesOfAMiniSocketEndsIt) {

@@ -60,8 +60,8 @@ Usage: socktrace record -o DIR|FILE.jsonl [OPTIONS] [FILTER]
       --no-compress    leave them plain; else all but the newest become zstd
       --min-free SIZE  stop writing when less is free on the file system
                        (default: a twentieth of it, at most 1GiB; 0: never)
-      --keyframes TIME between copies of the whole table (default 5m; 0: only at
-                       the beginning of a file)
+      --keyframes TIME between copies of the whole table (default 5m, sooner after
+                       32MiB of events; 0: only at the beginning of a file)
 
       --for TIME  -q, --quiet  --verbose  --strict  --bind-result=…
       --ring-size=…  --audit=…   as in trace mode, see  socktrace --help;

@@ -7,7 +7,6 @@
 namespace socktrace {
 namespace {
 
-constexpr uint16_t kMptcp = 262;
 constexpr uint8_t kKnownFlags = ST_F_TASK | ST_F_STATS | ST_F_RESULT | ST_F_MINI | ST_F_AWAITED;
 constexpr int kMaxErrno = 4095;
 

@@ -10,8 +10,6 @@
 namespace socktrace {
 namespace {
 
-constexpr uint16_t kMptcp = 262;  // IPPROTO_MPTCP does not fit the older headers
-
 constexpr AddressBytes kV4MappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 bool begins_with_zeros(const AddressBytes& address, size_t count) {

@@ -74,6 +74,8 @@ struct Socket {
   Boxed<SocketDetails> details;
 };
 
+inline constexpr uint16_t kMptcp = 262;  // IPPROTO_MPTCP, which older headers lack
+
 bool is_inet(const Socket& socket);       // IPv4 or IPv6
 bool is_tcp(const Socket& socket);        // TCP and MPTCP
 bool is_datagram(const Socket& socket);   // UDP and UDP-Lite

@@ -13,7 +13,6 @@ constexpr uint32_t kNone = PositionIndex::kNone;
 
 // MPTCP sockets take their ports through a TCP subflow.
 uint16_t port_space(uint16_t protocol) {
-  constexpr uint16_t kMptcp = 262;
   return protocol == kMptcp ? uint16_t{IPPROTO_TCP} : protocol;
 }
 

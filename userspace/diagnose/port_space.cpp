@@ -9,8 +9,6 @@
 namespace socktrace::diagnose {
 namespace {
 
-constexpr uint16_t kMptcp = 262;
-
 uint16_t port_protocol(uint16_t protocol) {
   return protocol == kMptcp ? uint16_t{IPPROTO_TCP} : protocol;
 }

@@ -142,8 +142,9 @@ void LogFile::keyframe(std::string_view reason, Moment now) {
 }
 
 void LogFile::flush(Moment now) {
-  const bool interval_over = options_.keyframe_interval_ns != 0 &&
-                             now.boottime_ns >= keyframe_ns_ + options_.keyframe_interval_ns &&
+  const bool over = now.boottime_ns >= keyframe_ns_ + options_.keyframe_interval_ns ||
+                    (!file_.is_stdout() && bytes_since_keyframe_ >= options_.keyframe_every_bytes);
+  const bool interval_over = options_.keyframe_interval_ns != 0 && over &&
                              bytes_since_keyframe_ >= (kKeyframeShare - 1) * keyframe_bytes_;
   const bool after_loss = keyframe_wanted_ && now.boottime_ns >= keyframe_ns_ + kLossKeyframe_ns;
   if (interval_over || after_loss) {

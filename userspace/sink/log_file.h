@@ -30,6 +30,8 @@ struct LogFileOptions {
   Rotation rotation;
   uint64_t sync_interval_ns = 1'000'000'000;
   uint64_t keyframe_interval_ns = 300'000'000'000;  // 0: only at the start of each file
+  // And sooner after so much else: what is replayed to reach a moment, a fraction of a second whatever the rate.
+  uint64_t keyframe_every_bytes = 32 << 20;
 };
 
 using SocketVisitor = std::function<void(const Socket&)>;

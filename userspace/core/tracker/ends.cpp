@@ -1,4 +1,6 @@
 // The ends of sockets: the last descriptor closed, the socket destroyed, a mini-socket expired.
+#include <netinet/in.h>
+
 #include "core/tracker/owners.h"
 #include "core/tracker/tracker.h"
 
@@ -95,6 +97,16 @@ void Tracker::leave_bound(const Socket& mini, EventKind kind, uint64_t now_ns) {
   emit(std::move(left));
 }
 
+// What listens for an MPTCP socket is a TCP one without a descriptor of its own.
+void Tracker::release_subflow(const Socket& listener) {
+  if (listener.protocol != kMptcp) return;
+  const Table::Listener subflow =
+      table_.find_listener(listener.netns, IPPROTO_TCP, listener.family, listener.local);
+  if (subflow.socket == nullptr || subflow.socket->local != listener.local) return;
+  const Loose of_listener = loose_[listener.key];
+  loose_[subflow.socket->key] = of_listener;
+}
+
 void Tracker::on_release(const Hit& hit) {
   idle_.erase(hit.key);
   if (hit.row == nullptr) {
@@ -116,9 +128,11 @@ void Tracker::on_release(const Hit& hit) {
     closed.socket.state = State::close;
     return end(std::move(closed));
   }
-  loose_[hit.key].released = true;
+  Loose& loose = loose_[hit.key];
+  loose.released = true;
   if (closes_by_transition(state)) {
-    if (hit.record.has_task) loose_[hit.key].closer = find_process_(hit.record.task);
+    if (hit.record.has_task) loose.closer = find_process_(hit.record.task);
+    if (state == State::listen) release_subflow(*hit.row);
     return;
   }
   Event released = event(EventKind::socket_owner, hit.record, Socket(*hit.row));

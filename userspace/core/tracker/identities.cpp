@@ -5,8 +5,6 @@
 namespace socktrace {
 namespace {
 
-constexpr uint16_t kMptcp = 262;
-
 // Not a kernel address: those have their upper bits set.
 constexpr int kMadeUpBits = 47;
 

@@ -75,7 +75,7 @@ void Tracker::listening(const Hit& hit, bool has_result) {
   }
   socket.state = State::listen;
   socket.peer = {};
-  if (has_result) socket.send_q = hit.record.backlog;
+  if (has_result || hit.record.backlog != 0) socket.send_q = hit.record.backlog;
   const bool new_backlog = again && socket.send_q != hit.row->send_q;
   Event opened = event(again ? EventKind::tcp_state : EventKind::tcp_listen, hit.record, std::move(socket));
   opened.previous = again ? State::listen : State::close;
@@ -124,11 +124,15 @@ void Tracker::settle_candidates_before(const Hit& hit) {
   const bool tells = record.kind == RecordKind::listen || record.kind == RecordKind::error ||
                      (record.kind == RecordKind::state && record.old_state == State::listen);
   std::vector<SocketKey> over;
-  for (const auto& [key, candidate] : listens_) {
-    const Record& announced = candidate.record;
+  for (auto& [key, candidate] : listens_) {
+    Record& announced = candidate.record;
     const bool returned = record.has_result && announced.is_awaited &&
                           record.task.tid == announced.task.tid && record.time_ns >= announced.time_ns;
-    if (key == hit.key ? !tells : returned) over.push_back(key);
+    if (key == hit.key ? tells : !returned) continue;
+    over.push_back(key);
+    const bool subflow = record.kind == RecordKind::listen && record.socket.protocol == kMptcp &&
+                         record.socket.local == announced.socket.local;
+    if (subflow) announced.backlog = record.backlog;
   }
   for (const SocketKey& key : over) settle_candidate(key);
 }

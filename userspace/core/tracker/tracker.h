@@ -170,6 +170,7 @@ class Tracker {
 
   // ends.cpp
   void on_release(const Hit& hit);
+  void release_subflow(const Socket& listener);
   void on_destroy(const Hit& hit);
   void end(Event&& closed);
   void end_missed(const SocketKey& key, uint64_t now_ns);
