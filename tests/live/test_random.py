@@ -207,8 +207,9 @@ class Random(unittest.TestCase):
 
     def before(self, tracer, record):
         """What was told last of its socket."""
-        cookie = ledger.cookie_of(record)
-        earlier = [r for r in tracer.events() if ledger.cookie_of(r) == cookie and r["seq"] < record["seq"]]
+        cookie = json.dumps(record["socket"]["cookie"])
+        events = (json.loads(line) for line in list(tracer.lines) if cookie in line and '"event":' in line)
+        earlier = [r for r in events if r["socket"].get("cookie") == record["socket"]["cookie"] and r["seq"] < record["seq"]]
         return earlier[-1] if earlier else None
 
     def was_out_of_sight(self, tracer, record):
