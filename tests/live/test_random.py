@@ -288,5 +288,26 @@ class Random(unittest.TestCase):
                     self.fail("\n".join([f"{len(faults)} faults", *faults[:60]]))
 
 
+class BlindSpotsOfATrace(unittest.TestCase):
+    WAKE = "  <idle>-0     [001] dNh4.  10.000001: sched_wakeup: comm=hidden pid=68 prio=120 target_cpu=001"
+    LATER = "  <idle>-0     [001] dNh4.  10.000900: sched_wakeup: comm=a pid=7 prio=120 target_cpu=001"
+
+    def switch(self, micros, before, after):
+        return f"  a-1  [001] d..2.  10.{micros:06}: sched_switch: prev_comm=a prev_pid={before} prev_prio=120 prev_state=S ==> next_comm=b next_pid={after} next_prio=120"
+
+    def test_a_task_that_was_left_without_having_been_gone_to_follows_one(self):
+        trace = [self.switch(1, 7, 68), self.switch(5, 9, 7), self.switch(6, 7, 9)]
+        self.assertEqual(blind_spots.find(trace), [(10_000_001_000, 10_000_005_000)])
+
+    def test_a_task_that_was_woken_and_never_left_is_one(self):
+        self.assertEqual(blind_spots.find([self.WAKE, self.LATER]), [(10_000_001_000, 10_000_900_000)])
+
+    def test_a_task_that_was_woken_and_left_is_none(self):
+        self.assertEqual(blind_spots.find([self.WAKE, self.switch(2, 0, 68), self.switch(3, 68, 0)]), [])
+
+    def test_nothing_is_concluded_across_lost_events(self):
+        self.assertEqual(blind_spots.find([self.switch(1, 7, 68), "CPU:1 [LOST 9 EVENTS]", self.switch(5, 9, 7)]), [])
+
+
 if __name__ == "__main__":
     unittest.main()

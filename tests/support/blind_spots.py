@@ -1,7 +1,8 @@
 """Times in which a processor runs no tracing program.
 
 Some hosts hide a process from all tracing, and with it what interrupts it: a timer's packet that arrives meanwhile is
-seen by nobody. The scheduler's tracepoint tells: there are switches to such a process and none from it.
+seen by nobody. The scheduler's tracepoints tell: such a process is woken and switched to, and never left. (When it takes
+an idle processor, and that is idle again after it, the wakeup is all there is.)
 """
 
 import os
@@ -9,23 +10,35 @@ import re
 import subprocess
 
 TRACEFS = "/sys/kernel/tracing"
-SWITCH = re.compile(r"\[(\d+)\].* (\d+)\.(\d{6}): sched_switch: .* prev_pid=(\d+) .* next_pid=(\d+) ")
+EVENT = re.compile(r"\[(\d+)\].* (\d+)\.(\d{6}): ")
+SWITCH = re.compile(r"sched_switch: .* prev_pid=(\d+) .* next_pid=(\d+) ")
+WAKEUP = re.compile(r"sched_wakeup: .* pid=(\d+) .* target_cpu=(\d+)")
 
 
 def find(lines):
-    """(from, to) in ns of CLOCK_BOOTTIME, from the text of a trace: a processor left a task that it had not gone to."""
-    spots, last = [], {}
+    """(from, to) in ns of CLOCK_BOOTTIME, from the text of a trace: a processor left a task that it had not gone to, or
+    told nothing after the wakeup of one that was never left."""
+    spots, last, woken, left = [], {}, {}, set()
+    asleep = []  # (pid, from, to)
     for line in lines:
         if "LOST" in line:
             last.clear()
+            woken.clear()
+        if not (event := EVENT.search(line)):
+            continue
+        cpu, seconds, micros = event.groups()
+        now_ns = (int(seconds) * 1_000_000 + int(micros)) * 1000
+        asleep += [(pid, since_ns, now_ns) for pid, since_ns in woken.pop(int(cpu), [])]
+        if found := WAKEUP.search(line):
+            woken.setdefault(int(found[2]), []).append((found[1], now_ns))
         elif found := SWITCH.search(line):
-            cpu, seconds, micros, previous, following = found.groups()
-            now_ns = (int(seconds) * 1_000_000 + int(micros)) * 1000
+            previous, following = found.groups()
+            left.add(previous)
             task, since_ns = last.get(cpu, (previous, 0))
             if task not in ("0", previous):  # of the idle task some kernels tell half
                 spots.append((since_ns, now_ns))
             last[cpu] = following, now_ns
-    return spots
+    return spots + [(since_ns, now_ns) for pid, since_ns, now_ns in asleep if pid not in left]
 
 
 class BlindSpots:
@@ -47,6 +60,7 @@ class BlindSpots:
             self.write("trace_clock", "boot")
             self.write("buffer_size_kb", "16384")
             self.write("events/sched/sched_switch/enable", "1")
+            self.write("events/sched/sched_wakeup/enable", "1")
         except (OSError, subprocess.CalledProcessError):
             self.__exit__()
         return self
