@@ -206,9 +206,9 @@ class Random(unittest.TestCase):
         return touched_now or cookie not in workload.compared or same_pids
 
     def before(self, tracer, record):
-        """What was told last of its socket."""
+        """What was told last of its socket's row: what fails does not change it."""
         cookie = json.dumps(record["socket"]["cookie"])
-        events = (json.loads(line) for line in list(tracer.lines) if cookie in line and '"event":' in line)
+        events = (json.loads(line) for line in list(tracer.lines) if cookie in line and '"event":' in line and '.failed"' not in line)
         earlier = [r for r in events if r["socket"].get("cookie") == record["socket"]["cookie"] and r["seq"] < record["seq"]]
         return earlier[-1] if earlier else None
 
