@@ -16,6 +16,9 @@ enum st_feature {
 	ST_CFG_TASK_BTF = 4,   /* bpf_get_current_task_btf(): 5.11, 3ca1032ab7ab */
 };
 
+/* Bits of st_wanted, a power of two and at least 64: by inode. */
+#define ST_WANTED_BITS 16384
+
 struct st_config {
 	__u32 features;	    /* enum st_feature */
 	__u32 ignore_tgid;  /* records made in this process's context are left out; 0: none */

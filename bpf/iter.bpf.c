@@ -90,10 +90,13 @@ int st_socket_owners(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct st_open_socket out = {};
 
-	if (!task || !file || !bpf_sock_from_file(file))
+	if (!task || !file)
+		return 0;
+	out.inode = file->f_inode->i_ino;
+	if (!(st_wanted[out.inode / 64 % (ST_WANTED_BITS / 64)] >> out.inode % 64 & 1) ||
+	    !bpf_sock_from_file(file))
 		return 0;
 	st_fill_owner(&out, task, ctx->fd);
-	out.inode = file->f_inode->i_ino;
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 	return 0;
 }

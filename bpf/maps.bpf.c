@@ -9,6 +9,7 @@ struct st_calls_map st_calls SEC(".maps");
 struct st_sent_map st_sent SEC(".maps");
 
 const volatile struct st_config st_config = {};
+const volatile __u64 st_wanted[ST_WANTED_BITS / 64] = {};
 struct st_counters st_counters[ST_MAX_CPUS] = {};
 __u32 st_reader_sleeps = 0;
 

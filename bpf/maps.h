@@ -74,6 +74,8 @@ extern struct st_calls_map st_calls SEC(".maps");
 extern struct st_sent_map st_sent SEC(".maps");
 
 extern const volatile struct st_config st_config;
+/* Which inodes st_socket_owners is asked for, and others that share a bit with one. */
+extern const volatile __u64 st_wanted[ST_WANTED_BITS / 64];
 extern struct st_counters st_counters[ST_MAX_CPUS];
 /* Set by the reader before it sleeps for long: the next record wakes it, and clears this. */
 extern __u32 st_reader_sleeps;

@@ -44,6 +44,10 @@ class Busy(unittest.TestCase):
         live.enter_network_namespace()
         self.compare("--listeners 11 --descriptors 15000 --processes 3", "-Htlnp", 11)
 
+    def test_few_sockets_are_found_among_many_others(self):
+        live.enter_network_namespace()
+        self.compare("--listeners 11 --sockets 12000 --processes 1", "-Htlnp", 11)
+
 
 if __name__ == "__main__":
     unittest.main()

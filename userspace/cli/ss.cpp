@@ -47,6 +47,9 @@ class Run {
         edges_(edges),
         withheld_(plan.options, edges.filter_needs),
         printer_(printer_for(plan, edges)),
+        holding_((plan.owners || edges.matches_owners) && !edges.rows && !plan.options.events &&
+                 !plan.options.all_netns),
+        held_({}),
         sorted_(plan.sort) {}
 
   Result<void> dump_current_netns() {
@@ -54,6 +57,7 @@ class Run {
     const source::DumpRequest request = this->request();
     Result<source::DumpReport> report =
         source::dump_rows(request, [this](diag::Row&& row) { return take(std::move(row)); });
+    if (holding_) release(true);
     if (!report) return std::move(report.error());
     withheld_.look_at(*report);
     if (report->interrupted)
@@ -124,6 +128,31 @@ class Run {
       if (!told) refusal_ = std::move(told.error());
       if (refusal_) return false;
     }
+    if (!holding_) return show(std::move(row));
+    if (!edges_.matches_owners && edges_.matches && !edges_.matches(row.socket)) return true;
+    held_.add(std::move(row));
+    return ++held_count_ <= kFewRows || release(false);
+  }
+
+  // The owners of few sockets can be found more quickly, once it is known which they are.
+  bool release(bool all_are_here) {
+    holding_ = false;
+    if (all_are_here) {
+      std::vector<uint32_t> inodes;
+      held_.for_each([&](const diag::Row& row) {
+        inodes.push_back(row.socket.inode);
+        if (row.socket.details) inodes.push_back(row.socket.details->peer_inode);
+        return true;
+      });
+      edges_.want_owners(inodes);
+    }
+    bool wanted = true;
+    held_.for_each([&](const diag::Row& row) { return wanted = show(diag::Row(row)); });
+    return wanted;
+  }
+
+  bool show(diag::Row&& row) {
+    const bool has_owners = edges_.rows_are_recorded;
     if (edges_.matches_owners && !has_owners) edges_.add_owners(row);
     if (edges_.matches && !edges_.matches(row.socket)) return true;
     if (plan_.owners && !edges_.matches_owners && !has_owners) edges_.add_owners(row);
@@ -177,6 +206,10 @@ class Run {
   std::deque<std::string> netns_names_;  // rows borrow them
   size_t hidden_ = 0;                    // rows whose owners we may not see
   std::unique_ptr<Printer> printer_;
+  static constexpr size_t kFewRows = 256;
+  bool holding_;  // rows wait for the others, to ask for the owners of all
+  ss::SortedRows held_;
+  size_t held_count_ = 0;
   ss::SortedRows sorted_;  // used when there are keys to sort by
   bool found_ = false;
 };

@@ -175,6 +175,7 @@ Result<int> run_here(ss::Options& options) {
   edges.add_owners = [&](diag::Row& row) {
     if (!owners_are_gone) owners.add_to(row);
   };
+  edges.want_owners = [&](std::span<const uint32_t> inodes) { owners.want(inodes); };
   edges.expect_owners = [&](uint32_t inode) { owners.expect(inode); };
   edges.enter = [&](const sys::NetNamespace& netns) -> Result<std::string> {
     local = filter_here(options, lenient);

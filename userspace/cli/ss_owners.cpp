@@ -30,10 +30,10 @@ std::vector<std::pair<uint32_t, std::string>> threads_of(const Process& process)
   return threads;
 }
 
-source::OwnerMap scan() {
+source::OwnerMap scan(std::span<const uint32_t> wanted) {
   Result<sys::Procfs> procfs = sys::Procfs::open();
   if (procfs) {
-    Result<source::OwnerMap> owners = source::find_owners(*procfs);
+    Result<source::OwnerMap> owners = source::find_owners(*procfs, wanted);
     if (owners) return std::move(*owners);
   }
   source::OwnerMap none;
@@ -65,7 +65,7 @@ void SsOwners::add_to(diag::Row& row) {
 
 // A socket without a descriptor needs no scan to be told why it has no owner.
 void SsOwners::attribute(Socket& socket) {
-  if (socket.inode != 0 && !owners_) owners_ = scan();
+  if (socket.inode != 0 && !owners_) owners_ = scan(wanted_);
   const BindOptions options = socket.options;  // the table shows what sock_diag says
   source::attribute(socket, socket.inode != 0 ? *owners_ : nobody(),
                     [this](const source::SocketHolder& holder) { return process(holder); });

@@ -3,9 +3,11 @@
 #include <bpf/bpf.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
@@ -25,8 +27,15 @@ using Link = std::unique_ptr<bpf_link, LinkDeleter>;
 
 using Iterator = bpf_program* decltype(socktrace_bpf::progs)::*;
 
+// Every bit: every inode.
+void set_wanted(socktrace_bpf::socktrace_bpf__rodata& constants, std::span<const uint32_t> wanted) {
+  auto& words = constants.st_wanted;
+  std::fill(std::begin(words), std::end(words), wanted.empty() ? ~uint64_t{0} : 0);
+  for (const uint32_t inode : wanted) words[inode / 64 % std::size(words)] |= uint64_t{1} << inode % 64;
+}
+
 // One iterator alone, loaded.
-Result<Skeleton> load(Iterator iterator) {
+Result<Skeleton> load(Iterator iterator, std::span<const uint32_t> wanted = {}) {
   Skeleton skeleton(socktrace_bpf__open());
   if (!skeleton) return Error::system("open BPF programs", errno, ErrorKind::unavailable);
   bpf_program* program = nullptr;
@@ -36,6 +45,7 @@ Result<Skeleton> load(Iterator iterator) {
        {skeleton->maps.st_ring, skeleton->maps.st_seen, skeleton->maps.st_calls, skeleton->maps.st_sent})
     bpf_map__set_autocreate(map, false);
   skeleton->rodata->st_config.features = ST_CFG_PROBE_READ;
+  set_wanted(*skeleton->rodata, wanted);
   if (const int result = socktrace_bpf__load(skeleton.get()); result != 0)
     return Error::system("load the socket iterator", -result,
                          result == -EPERM ? ErrorKind::privilege : ErrorKind::unavailable);
@@ -70,9 +80,10 @@ Result<void> for_each_open_socket(const OpenSocketVisitor& visit) {
   return read_open_sockets(iterator.get(), visit);
 }
 
-Result<bool> for_each_socket_owner_of(std::span<const uint32_t> pids, const OpenSocketVisitor& visit) {
+Result<bool> for_each_socket_owner_of(std::span<const uint32_t> pids, std::span<const uint32_t> wanted,
+                                      const OpenSocketVisitor& visit) {
   const LibbpfLog log;
-  const Result<Skeleton> skeleton = load(&decltype(socktrace_bpf::progs)::st_socket_owners);
+  const Result<Skeleton> skeleton = load(&decltype(socktrace_bpf::progs)::st_socket_owners, wanted);
   if (!skeleton) return skeleton.error();
   std::vector<std::vector<st_open_socket>> found(pids.size());
   std::vector<Result<bool>> outcome(pids.size(), true);

@@ -45,11 +45,12 @@ Spread spread_of(const sys::Procfs& procfs) {
 
 // The iterator for the few processes that have nearly all descriptors, the links in /proc for the others. Nothing when
 // the iterator cannot be had for some processes alone.
-std::optional<OwnerMap> find_owners_apart(const sys::Procfs& procfs, const Spread& spread) {
+std::optional<OwnerMap> find_owners_apart(const sys::Procfs& procfs, const Spread& spread,
+                                          std::span<const uint32_t> wanted) {
   OwnerMap owners;
   owners.reserve(spread.descriptors);  // at most; pages that are not used cost nothing
   const Result<bool> apart = probe::for_each_socket_owner_of(
-      spread.large, [&](const st_open_socket& socket) { owners.add(socket); });
+      spread.large, wanted, [&](const st_open_socket& socket) { owners.add(socket); });
   if (!apart || !*apart) return std::nullopt;
   scan_processes(procfs, spread.small, owners);
   owners.seal();
@@ -68,11 +69,11 @@ Result<OwnerMap> scan(const sys::Procfs& procfs) {
 
 }  // namespace
 
-Result<OwnerMap> find_owners(const sys::Procfs& procfs) {
+Result<OwnerMap> find_owners(const sys::Procfs& procfs, std::span<const uint32_t> wanted) {
   const Spread spread = spread_of(procfs);
   if (spread.descriptors != 0 && spread.descriptors <= kManyDescriptors) return scan(procfs);
   if (spread.descriptors != 0 && spread.in_small <= kManyDescriptors / 4)
-    if (std::optional<OwnerMap> owners = find_owners_apart(procfs, spread)) return std::move(*owners);
+    if (std::optional<OwnerMap> owners = find_owners_apart(procfs, spread, wanted)) return std::move(*owners);
   return find_owners_and_options(procfs);
 }
 
