@@ -114,12 +114,13 @@ static __always_inline int st_connects_by(const struct sock *sk)
 
 static __always_inline void st_transition_by_caller(struct sock *sk, int old, int new)
 {
+	const int fd = new == TCP_SYN_SENT ? st_connects_by(sk) : -1;
 	struct st_with_task *record = st_reserve(sizeof(*record), ST_STATE, ST_F_TASK);
 
 	if (!record)
 		return;
 	st_fill_transition(&record->head, &record->sock, sk, old, new);
-	st_fill_task(&record->task, new == TCP_SYN_SENT ? st_connects_by(sk) : -1);
+	st_fill_task(&record->task, fd);
 	if (new == TCP_LISTEN && st_current_call(ST_LISTEN))
 		record->head.flags |= ST_F_AWAITED;
 	st_submit(record, old == TCP_LISTEN || new == TCP_LISTEN);

@@ -321,6 +321,19 @@ TEST(Reconcile, MiniSocketsLiveAsMuchLongerAsTimersMayBeLate) {
   EXPECT_EQ(tracked.table.size(), 0u);
 }
 
+TEST(Reconcile, BoundSocketThatADumpMissesIsUnconfirmedUntilTheNextOne) {
+  Tracked tracked;
+  tracked.dump(kSecond, {});
+  tracked << RecordBuilder(RecordKind::bind, 1).local("127.0.0.1:80").by(7, 3).result().at(2 * kSecond);
+  const ReconcileCounts first = tracked.dump(3 * kSecond, {}, true);
+  EXPECT_EQ(first.unconfirmed, 1u);
+  EXPECT_EQ(first.ghosts, 0u);
+  const ReconcileCounts second = tracked.dump(4 * kSecond, {}, true);
+  EXPECT_EQ(second.unconfirmed, 0u);
+  EXPECT_EQ(second.ghosts, 1u);
+  EXPECT_EQ(tracked.table.size(), 0u);
+}
+
 TEST(Reconcile, BoundSocketsThatNoDumpShowsAreNeverMissed) {
   const DumpScope before_6_8{{test::kNetns}, [](const Socket& row) { return row.state != State::close; }};
   Tracked tracked;

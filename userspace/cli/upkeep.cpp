@@ -81,7 +81,7 @@ bool Upkeep::is_time_to_compare(uint64_t now_ns) const {
 
 void Upkeep::round(uint64_t now_ns) {
   tell_lost(now_ns);
-  if (owed_ && is_time_to_compare(now_ns))
+  if (owed_ ? is_time_to_compare(now_ns) : unsure_ && after_loss_.is_rested(now_ns))
     compare_after_loss(now_ns);
   else if (audit_ns_ != 0 && between_audits_.allows(now_ns))
     audit(now_ns);
@@ -116,11 +116,13 @@ Result<ReconcileCounts> Upkeep::compare(std::string_view reason) {
 }
 
 void Upkeep::compare_after_loss(uint64_t now_ns) {
+  const bool confirms = !owed_;
   const Result<ReconcileCounts> counts = compare("loss");
   if (!counts) {
     owed_ = true;
     return failed(counts.error(), now_ns);
   }
+  unsure_ = !confirms && counts->unconfirmed > 0;
   ++comparisons_;
   mended_ += differences(*counts) + counts->wrong_owner;
   if (said_ns_ != 0 && now_ns < said_ns_ + kSayEvery_ns) return;

@@ -62,6 +62,7 @@ class Upkeep {
   std::vector<LogLoss> early_;  // before begin()
   LogLoss batch_;               // of this round; count 0: none
   bool owed_ = false;           // a loss after which the table was not compared yet
+  bool unsure_ = false;         // it was, and the next comparison is to confirm what that one suspects
   uint64_t noticed_ns_ = 0;     // the last loss
   uint64_t lost_then_ = 0;      // when it was compared last
   Pace after_loss_;

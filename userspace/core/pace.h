@@ -12,6 +12,7 @@ class Pace {
   Pace(uint64_t interval_ns, uint64_t share) : interval_ns_(interval_ns), share_(share) {}
 
   [[nodiscard]] bool allows(uint64_t now_ns) const { return now_ns >= std::max(rested_ns_, paid_ns_); }
+  [[nodiscard]] bool is_rested(uint64_t now_ns) const { return now_ns >= rested_ns_; }
   // When it matters more: on credit, once, and never before the interval is over.
   [[nodiscard]] bool allows_on_credit(uint64_t now_ns) const {
     return now_ns >= rested_ns_ && (!on_credit_ || now_ns >= paid_ns_);

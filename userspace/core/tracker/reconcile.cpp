@@ -292,6 +292,8 @@ ReconcileCounts Tracker::finish_dump(uint64_t now_ns) {
         row != nullptr && suspected_before_.contains(key) && row->changed_ns < previous_dump_ns_)
       confirmed_.emplace_back(key, now_ns);
   for (const auto& [key, time_ns] : std::exchange(confirmed_, {})) end_missed(key, time_ns);
+  for (const SocketKey& key : suspected_)
+    if (table_.find(key) != nullptr) ++counts_.unconfirmed;
 
   dumping_ = false;
   dumped_.clear();

@@ -28,6 +28,7 @@ struct ReconcileCounts {
   size_t wrong_state = 0;
   size_t wrong_owner = 0;  // the processes; a descriptor that was not known before is no fault
   size_t ghosts = 0;       // in the table, in no dump, and confirmed to be gone
+  size_t unconfirmed = 0;  // in the table, in no dump, and no get can find them: the next comparison decides
   size_t ended = 0;  // timewait mini-sockets that are over: no record tells that, so they count as no fault
 };
 
