@@ -765,6 +765,8 @@ class Kill(unittest.TestCase):
 
     def test_without_a_filter_nothing_is_closed(self):
         with live.listener() as sock:
+            # a state is a selection, and no filter, wherever it stands
+            self.assertIn("-K without a filter", live.run("ss", "-K", "-t", "state listening").stderr)
             result = live.run("ss", "-K", "-tln")
             self.assertEqual(result.returncode, 2)
             self.assertIn("-K without a filter", result.stderr)

@@ -97,6 +97,30 @@ class DumpFiles(unittest.TestCase):
             self.assertNotEqual(ended.returncode, 0, words)
             self.assertIn(said, ended.stderr)
 
+    def test_an_empty_value_is_no_value(self):
+        for option in ("-N", "-D", "-F", "-A", "-f", "--diag-file", "--columns", "--sort", "--group-by", "--from", "--at", "--net="):
+            ended = ss("-t", *([option] if option.endswith("=") else [option, ""]))
+            self.assertEqual((ended.returncode, ended.stdout), (2, ""), option)
+            self.assertIn("has an empty value", ended.stderr)
+
+    def test_a_file_is_kept_when_the_words_are_wrong(self):
+        with open(self.path, "w") as file:
+            file.write("keep")
+        self.assertEqual(ss("-tD", self.path, "--columns", "nosuch").returncode, 2)
+        with open(self.path) as file:
+            self.assertEqual(file.read(), "keep")
+        self.assertEqual(ss("-tD", self.path, "sport", "=", ":1").returncode, 1)
+        with open(self.path, "rb") as file:
+            self.assertNotIn(b"keep", file.read())
+
+    def test_state_words_may_share_an_argument_with_the_filter(self):
+        listening = rows(ss("-Htan", "state", "listening").stdout)
+        self.assertEqual(len(listening), 2)
+        with open(self.path, "w") as file:
+            file.write("state listening\nsport gt 0\n")
+        for words in (["state listening"], ["state listening sport gt 0"], ["state", "listening sport gt 0"], ["-F", self.path]):
+            self.assertEqual(rows(ss("-Htn", *words).stdout), listening, words)
+
 
 class Events(unittest.TestCase):
     def follow(self, *words):
@@ -157,7 +181,22 @@ class Events(unittest.TestCase):
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
                 sock.bind(("127.0.0.1", 9953))
 
-        self.assertIn("127.0.0.1:9953", self.row_while(process, close_one))
+        row = self.row_while(process, close_one)
+        self.assertRegex(row, r"^UNCONN 0 +0 +127\.0\.0\.1:9953")
+
+    def test_columns_are_of_each_socket_once(self):
+        process = self.follow("-EHun", "--columns", "lport")
+        ports = iter(range(20000, 60000))
+
+        def close_one():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                sock.bind(("127.0.0.1", next(ports)))
+
+        seen = [self.row_while(process, close_one)]
+        for _ in range(5):
+            close_one()
+        seen += [process.stdout.readline() for _ in range(5)]
+        self.assertEqual(len(set(seen)), 6, seen)
 
 
 class BpfMaps(unittest.TestCase):

@@ -110,9 +110,18 @@ TEST(SsColumns, ChosenFieldsAligned) {
             "Proto LPort  Pid Process\n"
             "tcp      22 2000 sshd-child\n"
             "tcp    8080    - -\n");
+}
+
+TEST(SsColumns, RowsThatComeLaterAreShownOnceInColumnsAsWide) {
+  ColumnTable table({find_field("proto"), find_field("lport")});
+  table.add(listener(8080));
+  std::string out;
+  table.render(out, false);
+  EXPECT_EQ(out, "tcp 8080\n");
+  table.add(listener(22));
   out.clear();
   table.render(out, false);
-  EXPECT_EQ(out, "tcp   22 2000 sshd-child\ntcp 8080    - -\n");
+  EXPECT_EQ(out, "tcp   22\n");
 }
 
 TEST(SsGroups, TheMostFrequentFirst) {

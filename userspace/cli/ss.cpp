@@ -87,7 +87,7 @@ class Run {
     if (sorting()) sorted_.for_each([this](const diag::Row& row) { return printer_->add(row); });
     printer_->finish();
     if (!edges_.rows) withheld_.tell(edges_.message);
-    if (hidden_ > 0 && plan_.owners && !edges_.sees_every_process)
+    if (hidden_ > 0 && (plan_.owners || edges_.matches_owners) && !edges_.sees_every_process)
       edges_.message(fmt::format("{} socket{} of other users: root sees their processes", hidden_,
                                  hidden_ == 1 ? "" : "s"));
     return found_ && !kill_failed_ ? kOk : kNothingFound;
@@ -154,9 +154,13 @@ class Run {
   bool show(diag::Row&& row) {
     const bool has_owners = edges_.rows_are_recorded;
     if (edges_.matches_owners && !has_owners) edges_.add_owners(row);
-    if (edges_.matches && !edges_.matches(row.socket)) return true;
-    if (plan_.owners && !edges_.matches_owners && !has_owners) edges_.add_owners(row);
-    if (row.socket.owners.empty() && row.socket.no_owner == NoOwner::permission) ++hidden_;
+    const bool matches = !edges_.matches || edges_.matches(row.socket);
+    if (matches && plan_.owners && !edges_.matches_owners && !has_owners) edges_.add_owners(row);
+    // Without its owner a filter has left it out, perhaps.
+    if ((matches || edges_.matches_owners) && row.socket.owners.empty() &&
+        row.socket.no_owner == NoOwner::permission)
+      ++hidden_;
+    if (!matches) return true;
     if (plan_.options.kill && !kill(row.socket)) return true;
     found_ = true;
     if (plan_.fields) look_up_names(row);

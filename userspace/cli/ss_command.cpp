@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "cli/exit_code.h"
 #include "cli/filter_names.h"
@@ -158,8 +159,7 @@ Result<int> run_here(ss::Options& options) {
 
   sys::UniqueFd dump_file;
   if (!options.dump_file.empty() && options.dump_file != "-") {
-    dump_file =
-        sys::UniqueFd(::open(options.dump_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    dump_file = sys::UniqueFd(::open(options.dump_file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
     if (!dump_file) return Error::system("ss: -D: open " + options.dump_file, errno);
   }
   Output output(dump_file ? dump_file.get() : STDOUT_FILENO);
@@ -183,7 +183,12 @@ Result<int> run_here(ss::Options& options) {
     return enrich::netns_name(netns);
   };
   edges.names = system_names();
+  // Not before all else is known to be right; what cannot be shortened (a pipe, a device) need not be.
+  auto empty_dump_file = [&, done = false]() mutable {
+    if (dump_file && !std::exchange(done, true)) (void)!ftruncate(dump_file.get(), 0);
+  };
   edges.write = [&](std::string_view text) {
+    empty_dump_file();
     output.buffer() += text;
     Result<bool> flushed = output.flush();
     if (flushed) return *flushed;
@@ -210,6 +215,7 @@ Result<int> run_here(ss::Options& options) {
   Result<int> code = run_ss(options, edges);
   for (const auto& [name, found] : interfaces)
     if (!found) edges.message(fmt::format("no network namespace has an interface `{}`", name));
+  if (code) empty_dump_file();
   if (code && failure) return std::move(*failure);
   return code && damaged ? Result<int>(kDamaged) : std::move(code);
 }

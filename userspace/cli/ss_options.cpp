@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <getopt.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <fstream>
@@ -32,6 +33,25 @@ std::vector<std::string> split(std::string_view list, char separator) {
   return parts;
 }
 
+// "state listening sport = 22" as "state" and "listening sport = 22".
+void split_first_word(std::vector<std::string>& words, size_t at) {
+  constexpr const char* kBlanks = " \t\n";
+  if (at >= words.size()) return;
+  std::string& word = words[at];
+  word.erase(0, std::min(word.find_first_not_of(kBlanks), word.size()));
+  const size_t end = word.find_first_of(kBlanks);
+  if (end == std::string::npos) return;
+  std::string rest = word.substr(std::min(word.find_first_not_of(kBlanks, end), word.size()));
+  word.resize(end);
+  if (!rest.empty()) words.insert(words.begin() + static_cast<std::ptrdiff_t>(at) + 1, std::move(rest));
+}
+
+std::string_view long_name(int code) {
+  for (const SsOptionRow& row : ss_option_rows())
+    if (row.code == code) return row.name;
+  return {};
+}
+
 // The words of a filter file; lines that begin with # are comments, the end of a line is only a blank.
 Result<std::vector<std::string>> read_filter(const std::string& path) {
   std::ifstream file;
@@ -48,6 +68,7 @@ Result<std::vector<std::string>> read_filter(const std::string& path) {
       if (c == '\t' || c == '\r') c = ' ';
     for (std::string& word : split(line, ' ')) words.push_back(std::move(word));
   }
+  if (input.bad()) return Error::system("read filter " + path, errno, ErrorKind::usage);
   return words;
 }
 
@@ -147,18 +168,14 @@ class Parser {
 
   // State words, then the filter.
   Result<void> positional(std::vector<std::string> words) {
-    size_t i = 0;
-    for (; i < words.size() && (words[i] == "state" || words[i] == "exclude" || words[i] == "excl"); i += 2) {
-      if (i + 1 == words.size()) return usage(fmt::format("`{}` needs the name of a state", words[i]));
-      if (!selection.add_state_word(words[i + 1], words[i] != "state"))
-        return usage(fmt::format("no state is called `{}`", words[i + 1]));
-    }
     ss::Options& options = command.options;
     options.summary_only = options.summary && selection.is_default() && words.empty();
-    options.filter.assign(words.begin() + static_cast<std::ptrdiff_t>(i), words.end());
+    if (Result<void> taken = take_states(words); !taken) return taken;
+    options.filter = std::move(words);
     if (filter_file) {
       Result<std::vector<std::string>> more = read_filter(*filter_file);
       if (!more) return std::move(more.error());
+      if (Result<void> taken = take_states(*more); !taken) return taken;
       options.filter.insert(options.filter.end(), more->begin(), more->end());
     }
     options.selection = selection.finish();
@@ -170,6 +187,23 @@ class Parser {
   std::optional<std::string> filter_file;
 
  private:
+  // Moves the state words that a filter begins with to the selection, also those that share an argument with others: the
+  // selection is what is dumped, and what is left over is the filter that -K needs.
+  Result<void> take_states(std::vector<std::string>& words) {
+    size_t taken = 0;
+    for (; taken < words.size(); taken += 2) {
+      split_first_word(words, taken);
+      const std::string word = words[taken];
+      if (word != "state" && word != "exclude" && word != "excl") break;
+      split_first_word(words, taken + 1);
+      if (taken + 1 == words.size()) return usage(fmt::format("`{}` needs the name of a state", word));
+      if (!selection.add_state_word(words[taken + 1], word != "state"))
+        return usage(fmt::format("no state is called `{}`", words[taken + 1]));
+    }
+    words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(taken));
+    return {};
+  }
+
   // Options that exclude each other.
   Result<void> check() {
     ss::Options& options = command.options;
@@ -337,6 +371,9 @@ Result<SsCommand> parse_ss_options(const std::vector<std::string>& words) {
       return usage(fmt::format("unknown or ambiguous option {}",
                                arguments[static_cast<size_t>(optind > 1 ? optind - 1 : current)]));
     }
+    // An unset variable of a shell: what it would have named is not what is meant without it.
+    if (optarg && *optarg == '\0')
+      return usage(fmt::format("option --{} has an empty value", long_name(code)));
     if (Result<void> applied = parser.apply(code, optarg); !applied) return std::move(applied.error());
   }
   std::vector<std::string> rest(arguments.begin() + optind, arguments.begin() + count);

@@ -1,6 +1,7 @@
 #include "cli/ss_printers.h"
 
 #include <fmt/format.h>
+#include <utility>
 
 #include "cli/table_text.h"
 #include "core/diag/dump_file.h"
@@ -93,7 +94,7 @@ class ColumnPrinter final : public Printer {
   }
   bool finish() override {
     std::string out;
-    table_.render(out, header_);
+    table_.render(out, std::exchange(header_, false));
     return write_(out);
   }
 

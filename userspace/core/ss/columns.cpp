@@ -32,17 +32,17 @@ void ColumnTable::add(const diag::Row& row) {
   rows_.push_back(std::move(cells));
 }
 
-void ColumnTable::render(std::string& out, bool header) const {
+void ColumnTable::render(std::string& out, bool header) {
   std::vector<std::string> titles;
   for (const Field* field : fields_) titles.emplace_back(field->title);
-  std::vector<size_t> widths(fields_.size(), 1);
   const auto widen = [&](const std::vector<std::string>& cells) {
-    for (size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], display_width(cells[i]));
+    for (size_t i = 0; i < cells.size(); ++i) widths_[i] = std::max(widths_[i], display_width(cells[i]));
   };
   if (header) widen(titles);
   for (const auto& row : rows_) widen(row);
-  if (header) append_line(out, titles, widths, fields_);
-  for (const auto& row : rows_) append_line(out, row, widths, fields_);
+  if (header) append_line(out, titles, widths_, fields_);
+  for (const auto& row : rows_) append_line(out, row, widths_, fields_);
+  rows_.clear();
 }
 
 std::vector<std::pair<GroupTable::Group, uint64_t>> GroupTable::sorted() const {

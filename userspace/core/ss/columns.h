@@ -13,13 +13,16 @@ namespace socktrace::ss {
 // A table of chosen fields, each column as wide as its widest cell; no line ends in blanks. Keeps all rows.
 class ColumnTable {
  public:
-  explicit ColumnTable(std::vector<const Field*> fields) : fields_(std::move(fields)) {}
+  explicit ColumnTable(std::vector<const Field*> fields)
+      : fields_(std::move(fields)), widths_(fields_.size(), 1) {}
 
   void add(const diag::Row& row);
-  void render(std::string& out, bool header) const;
+  // The rows since the last time, in columns that only get wider.
+  void render(std::string& out, bool header);
 
  private:
   std::vector<const Field*> fields_;
+  std::vector<size_t> widths_;
   std::vector<std::vector<std::string>> rows_;
 };
 
