@@ -207,15 +207,20 @@ static __always_inline int st_connect_begins(int fd, __u64 address)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct st_call call = {.kind = ST_CONNECT, .fd = fd, .address = address};
-	const struct socket *socket = st_socket_of(fd);
-	const struct sock *sk = BPF_CORE_READ(socket, sk);
 
-	if (st_ignored() || (sk && !st_is_inet(sk)))
+	if (st_ignored())
 		return 0;
-	if (sk && BPF_CORE_READ(sk, sk_type) == SOCK_STREAM) {
-		call.sk = (__u64)sk;
-		call.stream = 1;
-		call.fresh = BPF_CORE_READ(socket, state) == SS_UNCONNECTED;
+	if (st_config.features & ST_CFG_PROBE_READ) {
+		const struct socket *socket = st_socket_of(fd);
+		const struct sock *sk = BPF_CORE_READ(socket, sk);
+
+		if (sk && !st_is_inet(sk))
+			return 0;
+		if (sk && BPF_CORE_READ(sk, sk_type) == SOCK_STREAM) {
+			call.sk = (__u64)sk;
+			call.stream = 1;
+			call.fresh = BPF_CORE_READ(socket, state) == SS_UNCONNECTED;
+		}
 	}
 	bpf_map_update_elem(&st_calls, &id, &call, BPF_ANY);
 	return 0;
