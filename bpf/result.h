@@ -68,14 +68,28 @@ static __always_inline bool st_is_inet(const struct sock *sk)
 	return family == AF_INET || family == AF_INET6;
 }
 
-static __always_inline int st_call_begins(__u8 kind, int fd)
+/* The socket behind a descriptor of the current process, if it is one of IPv4 or IPv6, or NULL. */
+static __always_inline const struct sock *st_inet_sock_of(int fd)
+{
+	const struct sock *sk = st_sock_of(fd);
+
+	return sk && st_is_inet(sk) ? sk : NULL;
+}
+
+static __always_inline int st_put_call(const struct st_call *call)
 {
 	__u64 id = bpf_get_current_pid_tgid();
-	struct st_call call = {.kind = kind, .fd = fd};
 
 	if (!st_ignored())
-		bpf_map_update_elem(&st_calls, &id, &call, BPF_ANY);
+		bpf_map_update_elem(&st_calls, &id, call, BPF_ANY);
 	return 0;
+}
+
+static __always_inline int st_call_begins(__u8 kind, int fd)
+{
+	struct st_call call = {.kind = kind, .fd = fd};
+
+	return st_put_call(&call);
 }
 
 /* A record of what the system call returned. `socket` is filled by the caller. */
@@ -117,8 +131,8 @@ static __always_inline void st_bind_result(const struct st_call *call, long resu
 	if (!call->seen) {
 		if (result)
 			return;
-		sk = st_sock_of(call->fd);
-		if (!sk || !st_is_inet(sk))
+		sk = st_inet_sock_of(call->fd);
+		if (!sk)
 			return;
 	}
 	record = st_result(ST_BIND, result, call->fd);
@@ -156,10 +170,10 @@ static __always_inline __u32 st_backlog(const struct sock *sk)
 
 static __always_inline void st_listen_result(int fd, long result)
 {
-	const struct sock *sk = st_sock_of(fd);
+	const struct sock *sk = st_inet_sock_of(fd);
 	struct st_with_task *record;
 
-	if (!sk || !st_is_inet(sk))
+	if (!sk)
 		return;
 	record = st_result(ST_LISTEN, result, fd);
 	if (!record)
@@ -205,11 +219,8 @@ static __always_inline int st_accept_ends(long result)
 
 static __always_inline int st_connect_begins(int fd, __u64 address)
 {
-	__u64 id = bpf_get_current_pid_tgid();
 	struct st_call call = {.kind = ST_CONNECT, .fd = fd, .address = address};
 
-	if (st_ignored())
-		return 0;
 	if (st_config.features & ST_CFG_PROBE_READ) {
 		const struct socket *socket = st_socket_of(fd);
 		const struct sock *sk = BPF_CORE_READ(socket, sk);
@@ -222,12 +233,11 @@ static __always_inline int st_connect_begins(int fd, __u64 address)
 			call.fresh = BPF_CORE_READ(socket, state) == SS_UNCONNECTED;
 		}
 	}
-	bpf_map_update_elem(&st_calls, &id, &call, BPF_ANY);
-	return 0;
+	return st_put_call(&call);
 }
 
 /* struct sockaddr_in and sockaddr_in6 as far as both go, and then what only the latter has. */
-struct st_wanted {
+struct st_destination {
 	__u16 family;
 	__be16 port;
 	__u32 address; /* IPv4; the flow label of IPv6 */
@@ -235,25 +245,26 @@ struct st_wanted {
 };
 
 /* Where connect() was to go, which its socket does not say once it has failed. */
-static __always_inline void st_fill_wanted(struct st_sock *out, __u64 address)
+static __always_inline void st_fill_destination(struct st_sock *out, __u64 address)
 {
-	struct st_wanted wanted = {};
+	struct st_destination given = {};
 	__u32 *peer = (__u32 *)out->raddr;
 
-	if (bpf_probe_read_user(&wanted, offsetof(struct st_wanted, address6), (void *)address) ||
-	    wanted.family != out->family)
+	if (bpf_probe_read_user(&given, offsetof(struct st_destination, address6),
+				(void *)address) ||
+	    given.family != out->family)
 		return;
-	if (wanted.family == AF_INET) {
-		peer[0] = wanted.address;
+	if (given.family == AF_INET) {
+		peer[0] = given.address;
 	} else {
-		if (bpf_probe_read_user(&wanted, sizeof(wanted), (void *)address))
+		if (bpf_probe_read_user(&given, sizeof(given), (void *)address))
 			return;
-		peer[0] = wanted.address6[0];
-		peer[1] = wanted.address6[1];
-		peer[2] = wanted.address6[2];
-		peer[3] = wanted.address6[3];
+		peer[0] = given.address6[0];
+		peer[1] = given.address6[1];
+		peer[2] = given.address6[2];
+		peer[3] = given.address6[3];
 	}
-	out->rport = bpf_ntohs(wanted.port);
+	out->rport = bpf_ntohs(given.port);
 }
 
 /*
@@ -270,15 +281,15 @@ static __always_inline void st_stream_connect_result(const struct st_call *call,
 
 	if (!waits && !failed)
 		return;
-	sk = st_sock_of(call->fd);
-	if (!sk || !st_is_inet(sk))
+	sk = st_inet_sock_of(call->fd);
+	if (!sk)
 		return;
 	record = st_result(ST_CONNECT, result, call->fd);
 	if (!record)
 		return;
 	st_fill_at(record, sk);
 	if (failed)
-		st_fill_wanted(&record->sock, call->address);
+		st_fill_destination(&record->sock, call->address);
 	st_submit(record, false);
 }
 
@@ -295,8 +306,8 @@ static __always_inline void st_connect_result(const struct st_call *call, long r
 	if (!call->seen) {
 		if (result)
 			return;
-		sk = st_sock_of(call->fd);
-		if (!sk || !st_is_inet(sk))
+		sk = st_inet_sock_of(call->fd);
+		if (!sk)
 			return;
 	}
 	record = st_result(ST_CONNECT, result, call->fd);

@@ -347,47 +347,6 @@ TEST(Reconcile, BoundSocketsThatNoDumpShowsAreNeverMissed) {
   EXPECT_EQ(tracked.rows(), "#1 127.0.0.1:80>0.0.0.0:* closed owners 7/3\n");
 }
 
-TEST(Reconcile, ListenerThatADumpShowsHasListened) {
-  Tracked tracked;
-  tracked.dump(kSecond, {});
-  tracked << transition(State::close, State::listen, 9).local("0.0.0.0:80").by(5).awaited().at(2 * kSecond);
-  tracked.told();
-  EXPECT_EQ(tracked.dump(2 * kSecond + 1, {listener()}, true).missing, 0u);
-  EXPECT_EQ(tracked.rows(), "#9 0.0.0.0:80>0.0.0.0:* listen owners 5/3\n");
-}
-
-TEST(Reconcile, QueuesAreTheDumpsWithoutAnEvent) {
-  Tracked tracked;
-  tracked.dump(kSecond, {established()});
-  tracked.told();
-  DumpRow unread = established();
-  unread.socket.recv_q = 5;
-  unread.socket.send_q = 6;
-  tracked.dump(2 * kSecond, {unread});
-  EXPECT_EQ(tracked.told(), "");
-  const Socket* row = tracked.table.find(unread.socket.key);
-  ASSERT_NE(row, nullptr);
-  EXPECT_EQ(row->recv_q, 5u);
-  EXPECT_EQ(row->send_q, 6u);
-
-  // The row is newer than this dump.
-  tracked << client(State::established, State::fin_wait_1).by(7).at(4 * kSecond);
-  tracked.dump(3 * kSecond, {established()});
-  EXPECT_EQ(tracked.table.find(unread.socket.key)->recv_q, 5u);
-}
-
-TEST(Reconcile, BacklogOfAListenThatWasNotSeenIsTold) {
-  Tracked tracked;
-  tracked.dump(kSecond, {listener()});
-  tracked.told();
-  DumpRow again = listener();
-  again.socket.send_q = 4;
-  const ReconcileCounts counts = tracked.dump(2 * kSecond, {again});
-  EXPECT_EQ(tracked.told(), "tcp.state #9 0.0.0.0:80>0.0.0.0:* listen<listen owners 5/3\n");
-  EXPECT_EQ(counts.wrong_state, 0u);
-  EXPECT_EQ(tracked.events.back().socket.send_q, 4u);
-}
-
 TEST(Reconcile, ConnectionRequestOfADumpEndsByTimeOrBecomesAChild) {
   Tracked tracked;
   tracked.dump(kSecond, {listener(), DumpRow(1, State::syn_recv, kServer, kClient),
@@ -399,40 +358,6 @@ TEST(Reconcile, ConnectionRequestOfADumpEndsByTimeOrBecomesAChild) {
   tracked.tick(100 * kSecond);
   EXPECT_EQ(tracked.told(),
             "socket.closed #2 127.0.0.1:80>127.0.0.1:40001 closed<syn_received owners 5i! gone\n");
-}
-
-TEST(Reconcile, LostAcceptIsFoundInTheDumpsOwners) {
-  Tracked tracked;
-  tracked.dump(kSecond, {listener()});
-  tracked << transition(State::syn_recv, State::established, 1).local(kServer).peer(kClient).at(2 * kSecond);
-  tracked.told();
-  const ReconcileCounts counts = tracked.dump(
-      3 * kSecond, {listener(), DumpRow(1, State::established, kServer, kClient).owner(6, 8)}, true);
-  EXPECT_EQ(tracked.told(), "socket.owner #1 127.0.0.1:80>127.0.0.1:40000 established owners 6/8 resync\n");
-  EXPECT_EQ(counts.wrong_owner, 0u) << "the listener's owners were a guess";
-}
-
-TEST(Reconcile, OtherOwnersAreWrongButAnUnknownDescriptorIsOnlyNews) {
-  Tracked tracked;
-  tracked << client(State::close, State::syn_sent).by(7) << client(State::syn_sent, State::established);
-  tracked.told();
-  EXPECT_EQ(tracked.dump(2 * kSecond, {established()}, true).wrong_owner, 0u);
-  EXPECT_EQ(tracked.told(),
-            "socket.owner #1 127.0.0.1:40000>127.0.0.1:80 established owners 7/4 resync\n"
-            "snapshot.done #0 :*>:* \n");
-  const DumpRow passed = DumpRow(1, State::established, kClient, kServer).owner(8, 12);
-  EXPECT_EQ(tracked.dump(3 * kSecond, {passed}, true).wrong_owner, 1u);
-  EXPECT_EQ(tracked.told(), "socket.owner #1 127.0.0.1:40000>127.0.0.1:80 established owners 8/12 resync\n");
-}
-
-TEST(Reconcile, SocketWithoutDescriptorHasLostItsOwners) {
-  Tracked tracked;
-  tracked.dump(kSecond, {established()});
-  tracked.told();
-  tracked.dump(2 * kSecond, {DumpRow(1, State::established, kClient, kServer)}, true);
-  EXPECT_EQ(tracked.told(), "socket.owner #1 127.0.0.1:40000>127.0.0.1:80 established owners 7/4! resync\n");
-  tracked.dump(3 * kSecond, {DumpRow(1, State::established, kClient, kServer)}, true);
-  EXPECT_EQ(tracked.told(), "");
 }
 
 TEST(Reconcile, MptcpSocketsOfADumpAreMatchedByTheirAddresses) {

@@ -31,6 +31,11 @@ constexpr StateMask mask(State state) {
   return StateMask{1} << static_cast<int>(state);
 }
 
+// Those of a timewait mini-socket: what a closed connection leaves behind. (FIN_WAIT2 is a full socket's state too.)
+constexpr bool is_mini_state(State state) {
+  return state == State::time_wait || state == State::fin_wait_2;
+}
+
 // As ss prints it: ESTAB, SYN-SENT, UNCONN, LISTEN.
 std::string_view ss_name(State state);
 // As the event log writes it (OpenTelemetry network.connection.state): established, syn_sent, closed, listen.

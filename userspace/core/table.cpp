@@ -24,10 +24,6 @@ int match(const Socket& listener, Family family, const Endpoint& local) {
   return listener.family == Family::inet6 && wildcard && !listener.options.v6_only ? 1 : 0;
 }
 
-bool is_mini(State state) {
-  return state == State::time_wait || state == State::fin_wait_2;
-}
-
 }  // namespace
 
 Table::PortChain Table::chain_of(const Socket& socket) {
@@ -135,7 +131,7 @@ void Table::apply(const Event& event) {
   if (event.gone) return erase(event.socket.key);
   Socket& row = put(event.socket);
   if (event.kind != EventKind::tcp_closed && event.kind != EventKind::tcp_connect_failed) return;
-  if (is_mini(row.state)) row.inode = 0;
+  if (is_mini_state(row.state)) row.inode = 0;
   if (row.state == State::close) row.peer = {};
 }
 

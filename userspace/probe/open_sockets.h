@@ -19,8 +19,9 @@ using OpenSocketVisitor = std::function<void(const st_open_socket&)>;
 Result<void> for_each_open_socket(const OpenSocketVisitor& visit);
 
 // Inode, owner and descriptor alone (the rest 0), of these processes alone, several at a time; ordered by process as given, then
-// by descriptor. `wanted`, unless empty: only these inodes matter, and most others are left out. False, and nothing was visited, when this kernel's iterators cannot be bound to a process (before 6.1), or
-// these are not its numbers for them (another pid namespace).
+// by descriptor. `wanted`, unless empty: only these inodes matter, and most others are left out. False, and nothing was
+// visited, when this kernel's iterators cannot be bound to a process (before 6.1), or these are not its numbers for them
+// (another pid namespace).
 Result<bool> for_each_socket_owner_of(std::span<const uint32_t> pids, std::span<const uint32_t> wanted,
                                       const OpenSocketVisitor& visit);
 

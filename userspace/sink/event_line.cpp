@@ -128,14 +128,10 @@ void append_reach(std::string& out, const Socket& socket, bool color) {
   if (color) out += kReset;
 }
 
-bool is_mini(State state) {
-  return state == State::time_wait || state == State::fin_wait_2;
-}
-
 // The word for what happened: that of the kind, where the states do not say it better.
 std::string_view word_of(const Event& event) {
   if (event.kind == EventKind::udp_connect && event.socket.state == State::close) return "DISCONNECT";
-  if (event.kind == EventKind::socket_closed && is_mini(event.previous)) return "ENDED";
+  if (event.kind == EventKind::socket_closed && is_mini_state(event.previous)) return "ENDED";
   const std::string_view word = kLooks[static_cast<size_t>(event.kind)].word;
   return word.empty() ? ss_name(event.socket.state) : word;
 }
@@ -168,14 +164,14 @@ void append_details(std::string& out, const Event& event, const LineStyle& style
       append_previous(out, event);
       break;
     case EventKind::tcp_closed:
-      if (is_mini(socket.state)) append_detail(out, "leaves " + std::string(ss_name(socket.state)));
+      if (is_mini_state(socket.state)) append_detail(out, "leaves " + std::string(ss_name(socket.state)));
       break;
     case EventKind::tcp_connect_failed:
       if (event.error == 0 && event.previous == State::syn_sent && event.process)
         append_detail(out, "closed before an answer");
       break;
     case EventKind::socket_closed:
-      if (is_mini(event.previous)) append_previous(out, event);
+      if (is_mini_state(event.previous)) append_previous(out, event);
       break;
     case EventKind::tcp_established:
       append_detail(out, socket.inbound ? "inbound" : "outbound");

@@ -16,7 +16,7 @@ void write_row(Line& line, const diag::Row& row, const Show& show, const Names& 
   if (row.association) line.text += "`- ";
   line.cell(row.association ? sctp_state_name(static_cast<uint8_t>(row.socket.state))
                             : ss_name(row.socket.state));
-  // ss prints the kernel's unsigned numbers with a sign: the Send-Q of a dead UDP socket is -1.
+  // As in ss, the kernel's unsigned numbers with a sign.
   append_number(line.text, static_cast<int32_t>(row.socket.recv_q));
   line.end_cell();
   append_number(line.text, static_cast<int32_t>(row.socket.send_q));

@@ -12,7 +12,7 @@ using diag::Table;
 using diag::TableSet;
 
 constexpr FamilySet kInetFamilies = ss::bit(Family::inet) | ss::bit(Family::inet6);
-// ss has no UDP-Lite: the table exists for the tracer's snapshots.
+// ss has no UDP-Lite: it is shown to who asks for it by name (-A).
 constexpr TableSet kInetOfSs = diag::kInetTables & ~bit(Table::udplite);
 constexpr TableSet kDefaultTables = kInetOfSs | diag::kUnixTables | diag::kPacketTables |
                                     bit(Table::netlink) | diag::kVsockTables | bit(Table::xdp);
