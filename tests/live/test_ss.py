@@ -816,6 +816,8 @@ class WithoutRoot(unittest.TestCase):
             only = ["sport", "=", f":{theirs}", "or", "sport", "=", f":{port}"]
             result = subprocess.run([*nobody, live.SOCKTRACE, "ss", "-Htlnp", *only], capture_output=True, text=True, timeout=live.DEADLINE_S)
             plain = subprocess.run([*nobody, live.SOCKTRACE, "ss", "-Htln", *only], capture_output=True, text=True, timeout=live.DEADLINE_S)
+            filtered = ["ss", "-Htln", "(", *only, ")", "and", "pid", "=", str(os.getpid())]
+            by_owner = subprocess.run([*nobody, live.SOCKTRACE, *filtered], capture_output=True, text=True, timeout=live.DEADLINE_S)
         child.stdin.close()
         child.wait()
         child.stdout.close()
@@ -825,6 +827,7 @@ class WithoutRoot(unittest.TestCase):
         self.assertEqual(result.stderr, "socktrace: ss: 1 socket of other users: root sees their processes\n")
         self.assertEqual(plain.stderr, "")
         self.assertNotIn("?permission", plain.stdout)
+        self.assertEqual((by_owner.stdout, by_owner.stderr), ("", result.stderr), "what the filter has left out may be what was meant")
 
 
 if __name__ == "__main__":

@@ -91,6 +91,7 @@ class DumpFiles(unittest.TestCase):
             (["-Ex"], "the kernel tells the ends of TCP and UDP sockets only"),
             (["-E", "state", "listening"], "-E shows sockets as they end"),
             (["-E", "--sort", "pid"], "-E goes on and on"),
+            (["-F", "/"], "read filter /: Is a directory"),
             (["--bpf-map-id", "x"], "`x` is no number of a BPF map"),
         ):
             ended = ss(*words)

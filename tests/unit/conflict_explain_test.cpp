@@ -63,5 +63,13 @@ TEST(InferError, FollowsTheOrderOfTheKernel) {
   EXPECT_EQ(diagnose::infer_error(foreign, {}, loopback_facts()), EADDRNOTAVAIL);
 }
 
+TEST(ExplainFailure, ConnectWithoutAnAddressToSendFromIsNoExhaustedPortRange) {
+  Event event = failed(EventKind::tcp_connect_failed, asking("127.0.0.1:0", "uid=1000"), EADDRNOTAVAIL);
+  event.previous = State::syn_sent;
+  EXPECT_EQ(diagnose::explain_failure(event, {}, loopback_facts()).size(), 1u);
+  event.previous = State::close;
+  EXPECT_TRUE(diagnose::explain_failure(event, {}, loopback_facts()).empty());
+}
+
 }  // namespace
 }  // namespace socktrace::test
