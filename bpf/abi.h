@@ -3,9 +3,9 @@
 /*
  * The one contract between the BPF programs and user space: what a ring-buffer record looks like.
  *
- * A record is   st_head  st_sock  [st_task]  [st_stats]   in that order; the bits ST_F_TASK and ST_F_STATS of
- * head.flags say which of the optional parts follow, so that its length follows from its flags and the decoder
- * can refuse anything else. Host byte order, except addresses, which stay in network order. Nothing is packed
+ * A record is   st_head  st_sock  [st_task]  [st_stats]  [st_name]   in that order; the bits ST_F_TASK, ST_F_STATS
+ * and ST_F_NAME of head.flags say which of the optional parts follow, so that its length follows from its flags and
+ * the decoder can refuse anything else. Host byte order, except addresses, which stay in network order. Nothing is packed
  * and nothing is padded: every byte has a name, and the sizes are asserted below on both sides.
  *
  * When a field could not be read it is 0 (fd: -1). Ports are in host order.
@@ -22,7 +22,7 @@ enum st_kind {
 	ST_DESTROY = 2,	     /* tp_btf/tcp_destroy_sock: a full TCP socket that still held a port is gone */
 	ST_ERROR = 3,	     /* tp_btf/inet_sk_error_report with error != 0 (5.14); after the CLOSE that a reset causes; UDP: ICMP errors */
 	ST_CREATE = 4,	     /* cgroup/sock_create of a raw or ping socket (visible at once, without a bind) */
-	ST_RELEASE = 5,	     /* cgroup/sock_release: the last descriptor of an inet socket was closed; task = closer, left out when a
+	ST_RELEASE = 5,	     /* cgroup/sock_release, fentry/unix_release: the last descriptor of a socket was closed; task = closer, left out when a
 				kernel thread dropped it. Comes before the transitions it causes. uid, inode and options are not read */
 	ST_BIND_ATTEMPT = 6, /* cgroup/bind4,6 outside a traced bind(): requested address; ST_BIND_OK follows or not */
 	ST_BIND_OK = 7,	     /* cgroup/post_bind4,6 outside a traced bind(): the real port */
@@ -35,12 +35,19 @@ enum st_kind {
 	ST_SEND = 12,	     /* first send on an unconnected datagram socket from this port: local port known */
 };
 
+/*
+ * Of unix sockets (ST_CFG_UNIX) there are ST_BIND, ST_LISTEN, ST_ACCEPT and ST_CONNECT, all with ST_F_RESULT and
+ * ST_F_NAME, and ST_RELEASE. Of st_sock they have family, type, new_state, uid and inode, which is what tells them
+ * apart: their cookie is 0, as none is made for them unless somebody asks for it.
+ */
+
 enum st_flag {
 	ST_F_TASK = 1,	  /* st_task follows: taken in the context of the calling process, never in softirq */
 	ST_F_STATS = 2,	  /* st_stats follows */
 	ST_F_RESULT = 4,  /* head.error is what the system call returned (errno >= 0), not a guess */
 	ST_F_MINI = 8,	  /* ST_STATE to CLOSE: a timewait mini-socket stays, in the state given by sock.mini_state */
 	ST_F_AWAITED = 16, /* ST_STATE to LISTEN inside a traced listen(): its ST_LISTEN follows (that of the MPTCP socket, for a subflow) */
+	ST_F_NAME = 32,	  /* st_name follows */
 };
 
 /* st_sock.options: socket options that decide bind conflicts and that sock_diag does not carry */
@@ -70,7 +77,7 @@ struct st_sock {
 	__u16 lport;
 	__u16 rport;
 	__u16 protocol;	/* IPPROTO_*, MPTCP is 262 */
-	__u8 family;	/* AF_INET, AF_INET6 */
+	__u8 family;	/* AF_INET, AF_INET6, AF_UNIX */
 	__u8 type;	/* SOCK_*; 0 unknown */
 	__u8 old_state;	/* TCP_*: 1 ESTABLISHED ... 11 CLOSING */
 	__u8 new_state;	/* other kinds than ST_STATE: the state at that time, and old_state is 0 */
@@ -98,6 +105,16 @@ struct st_stats {
 	__u64 bytes_sent;	/* acknowledged by the peer, without retransmissions; exact after an orderly end, else within 1 */
 	__u32 srtt_us;
 	__u32 retransmits;	/* segments retransmitted */
+};
+
+#define ST_NAME_BYTES 128 /* sun_path has 108; a power of two, as the verifier wants to see it */
+
+/* A name of a unix socket, as in sun_path: its own, also the one that bind() was refused; with ST_CONNECT the one that it
+ * was to connect to. */
+struct st_name {
+	__u32 peer_inode; /* of the socket at the other end, if it has one; 0 unknown */
+	__u32 length;	  /* of bytes; 0: none. An abstract name begins with a NUL, a path may end with one */
+	__u8 bytes[ST_NAME_BYTES];
 };
 
 /* Loss accounting, one slot per possible CPU in a memory-mapped array: attempted = delivered + lost, always. */
@@ -134,5 +151,6 @@ ST_ASSERT_SIZE(st_head, 40);
 ST_ASSERT_SIZE(st_sock, 64);
 ST_ASSERT_SIZE(st_task, 48);
 ST_ASSERT_SIZE(st_stats, 24);
+ST_ASSERT_SIZE(st_name, 136);
 ST_ASSERT_SIZE(st_counters, 64);
 ST_ASSERT_SIZE(st_open_socket, 56);

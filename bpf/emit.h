@@ -17,6 +17,13 @@ struct st_with_task {
 	struct st_task task;
 };
 
+struct st_with_name {
+	struct st_head head;
+	struct st_sock sock;
+	struct st_task task;
+	struct st_name name;
+};
+
 struct st_with_stats {
 	struct st_head head;
 	struct st_sock sock;

@@ -17,9 +17,9 @@
 #include "result.h"
 
 SEC("fentry/__sys_bind")
-int BPF_PROG(st_fentry_bind, int fd)
+int BPF_PROG(st_fentry_bind, int fd, void *address, int length)
 {
-	return st_call_begins(ST_BIND, fd);
+	return st_bind_begins(fd, (__u64)address, length);
 }
 
 SEC("fexit/__sys_bind")
@@ -31,7 +31,7 @@ int BPF_PROG(st_fexit_bind, int fd, void *address, int length, int result)
 SEC("fentry/__sys_listen")
 int BPF_PROG(st_fentry_listen, int fd)
 {
-	return st_call_begins(ST_LISTEN, fd);
+	return st_listen_begins(fd);
 }
 
 SEC("fexit/__sys_listen")
@@ -47,9 +47,9 @@ int BPF_PROG(st_fexit_accept4, int fd, void *address, int *length, int flags, in
 }
 
 SEC("fentry/__sys_connect")
-int BPF_PROG(st_fentry_connect, int fd, void *address)
+int BPF_PROG(st_fentry_connect, int fd, void *address, int length)
 {
-	return st_connect_begins(fd, (__u64)address);
+	return st_connect_begins(fd, (__u64)address, length);
 }
 
 SEC("fexit/__sys_connect")

@@ -18,8 +18,8 @@ struct st_call {
 	__u8 stream; /* connect(): sk is the stream socket itself, known from the beginning */
 	__u8 fresh;  /* connect(): no other one was under way on the socket, whose result this would
 			return */
-	__u8 reserved[4];
-	__u64 address; /* connect(): user memory */
+	__s32 length;  /* of what is at the address */
+	__u64 address; /* bind(), connect(): user memory */
 	struct st_sock sock;
 };
 

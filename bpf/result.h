@@ -9,6 +9,7 @@
 #include "emit.h"
 #include "sock.h"
 #include "task.h"
+#include "unix.h"
 
 /* The file behind a descriptor of the current process, or NULL. */
 static __always_inline struct file *st_file_of(int fd)
@@ -85,9 +86,16 @@ static __always_inline int st_put_call(const struct st_call *call)
 	return 0;
 }
 
-static __always_inline int st_call_begins(__u8 kind, int fd)
+static __always_inline int st_bind_begins(int fd, __u64 address, int length)
 {
-	struct st_call call = {.kind = kind, .fd = fd};
+	struct st_call call = {.kind = ST_BIND, .fd = fd, .length = length, .address = address};
+
+	return st_put_call(&call);
+}
+
+static __always_inline int st_listen_begins(int fd)
+{
+	struct st_call call = {.kind = ST_LISTEN, .fd = fd};
 
 	return st_put_call(&call);
 }
@@ -129,10 +137,12 @@ static __always_inline void st_bind_result(const struct st_call *call, long resu
 	struct st_with_task *record;
 
 	if (!call->seen) {
-		if (result)
-			return;
-		sk = st_inet_sock_of(call->fd);
+		sk = st_sock_of(call->fd);
 		if (!sk)
+			return;
+		if (st_is_traced_unix(sk))
+			return st_unix_result(ST_BIND, result, call->fd, sk, call);
+		if (result || !st_is_inet(sk))
 			return;
 	}
 	record = st_result(ST_BIND, result, call->fd);
@@ -170,10 +180,14 @@ static __always_inline __u32 st_backlog(const struct sock *sk)
 
 static __always_inline void st_listen_result(int fd, long result)
 {
-	const struct sock *sk = st_inet_sock_of(fd);
+	const struct sock *sk = st_sock_of(fd);
 	struct st_with_task *record;
 
 	if (!sk)
+		return;
+	if (st_is_traced_unix(sk))
+		return st_unix_result(ST_LISTEN, result, fd, sk, NULL);
+	if (!st_is_inet(sk))
 		return;
 	record = st_result(ST_LISTEN, result, fd);
 	if (!record)
@@ -205,7 +219,13 @@ static __always_inline int st_accept_ends(long result)
 	if (result < 0 || st_ignored())
 		return 0;
 	sk = BPF_CORE_READ(st_socket_of(result), sk);
-	if (!sk || !st_is_inet(sk))
+	if (!sk)
+		return 0;
+	if (st_is_traced_unix(sk)) {
+		st_unix_result(ST_ACCEPT, 0, result, sk, NULL);
+		return 0;
+	}
+	if (!st_is_inet(sk))
 		return 0;
 	record = st_result(ST_ACCEPT, 0, result);
 	if (!record)
@@ -217,17 +237,18 @@ static __always_inline int st_accept_ends(long result)
 	return 0;
 }
 
-static __always_inline int st_connect_begins(int fd, __u64 address)
+static __always_inline int st_connect_begins(int fd, __u64 address, int length)
 {
-	struct st_call call = {.kind = ST_CONNECT, .fd = fd, .address = address};
+	struct st_call call = {.kind = ST_CONNECT, .fd = fd, .length = length, .address = address};
 
 	if (st_config.features & ST_CFG_PROBE_READ) {
 		const struct socket *socket = st_socket_of(fd);
 		const struct sock *sk = BPF_CORE_READ(socket, sk);
 
-		if (sk && !st_is_inet(sk))
-			return 0;
-		if (sk && BPF_CORE_READ(sk, sk_type) == SOCK_STREAM) {
+		if (sk && !st_is_inet(sk)) {
+			if (!st_is_traced_unix(sk))
+				return 0;
+		} else if (sk && BPF_CORE_READ(sk, sk_type) == SOCK_STREAM) {
 			call.sk = (__u64)sk;
 			call.stream = 1;
 			call.fresh = BPF_CORE_READ(socket, state) == SS_UNCONNECTED;
@@ -304,10 +325,12 @@ static __always_inline void st_connect_result(const struct st_call *call, long r
 	struct st_with_task *record;
 
 	if (!call->seen) {
-		if (result)
-			return;
-		sk = st_inet_sock_of(call->fd);
+		sk = st_sock_of(call->fd);
 		if (!sk)
+			return;
+		if (st_is_traced_unix(sk))
+			return st_unix_result(ST_CONNECT, result, call->fd, sk, call);
+		if (result || !st_is_inet(sk))
 			return;
 	}
 	record = st_result(ST_CONNECT, result, call->fd);

@@ -13,7 +13,7 @@
 SEC("tracepoint/syscalls/sys_enter_bind")
 int st_enter_bind(struct trace_event_raw_sys_enter *ctx)
 {
-	return st_call_begins(ST_BIND, ctx->args[0]);
+	return st_bind_begins(ctx->args[0], ctx->args[1], ctx->args[2]);
 }
 
 SEC("tracepoint/syscalls/sys_exit_bind")
@@ -25,7 +25,7 @@ int st_exit_bind(struct trace_event_raw_sys_exit *ctx)
 SEC("tracepoint/syscalls/sys_enter_listen")
 int st_enter_listen(struct trace_event_raw_sys_enter *ctx)
 {
-	return st_call_begins(ST_LISTEN, ctx->args[0]);
+	return st_listen_begins(ctx->args[0]);
 }
 
 SEC("tracepoint/syscalls/sys_exit_listen")
@@ -49,7 +49,7 @@ int st_exit_accept4(struct trace_event_raw_sys_exit *ctx)
 SEC("tracepoint/syscalls/sys_enter_connect")
 int st_enter_connect(struct trace_event_raw_sys_enter *ctx)
 {
-	return st_connect_begins(ctx->args[0], ctx->args[1]);
+	return st_connect_begins(ctx->args[0], ctx->args[1], ctx->args[2]);
 }
 
 SEC("tracepoint/syscalls/sys_exit_connect")

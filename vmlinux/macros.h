@@ -2,7 +2,8 @@
 /* Kernel constants that are macros, which BTF does not carry. Each names its header; all are old and part of an ABI. */
 #pragma once
 
-#define AF_INET 2   /* include/linux/socket.h */
+#define AF_UNIX 1   /* include/linux/socket.h */
+#define AF_INET 2
 #define AF_INET6 10
 
 #define IPPROTO_ICMPV6 58 /* include/uapi/linux/in6.h: an enum that no type refers to */

@@ -280,6 +280,21 @@ struct mptcp_sock {
 	struct sock *first;
 };
 
+struct sockaddr_un {
+	unsigned short sun_family;
+	char sun_path[108];
+};
+
+struct unix_address {
+	int len;
+	struct sockaddr_un name[0];
+};
+
+struct unix_sock {
+	struct unix_address *addr;
+	struct sock *peer;
+};
+
 typedef enum {
 	SS_UNCONNECTED = 1,
 } socket_state;

@@ -14,6 +14,7 @@ ECHO_SERVER = """
 import socket, sys
 s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(64)
 print(s.getsockname()[1])
+sys.stdin.readline()
 for _ in range(int(sys.argv[1])):
     c, _ = s.accept()
     data = c.recv(64)
@@ -46,6 +47,7 @@ class Connections(unittest.TestCase):
     def test_each_connection_is_told_exactly_once_from_both_ends(self):
         with live.Child(ECHO_SERVER, CONNECTIONS) as server, live.Tracer("-t", "-a", "--json") as tracer:
             port = int(server.line())
+            server.tell()  # an accept() that waits when the trace begins is not seen by fexit
             fds = []
             for _ in range(CONNECTIONS):
                 with socket.create_connection(("127.0.0.1", port)) as client:

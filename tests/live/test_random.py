@@ -1,7 +1,7 @@
 """A seeded random workload: at every quiet point the table is what ss and the workload say, and every event is told once.
 
 The workload runs in two network namespaces at a time, the same one in both: the same ports and addresses are other sockets.
-Of unix sockets no event tells: the table is compared alone.
+A unix socket that was only made is told by nothing, nor on some hosts that one is closed: the comparison finds these.
 RANDOM_SEEDS="1-50" and RANDOM_OPERATIONS=2000 make it a long run; RANDOM_KEEP=DIR keeps ledgers and log of each seed.
 """
 

@@ -25,8 +25,9 @@ std::string owners_difference(const std::vector<Owner>& a, const std::vector<Own
 
 std::string details_difference(const Boxed<SocketDetails>& a, const Boxed<SocketDetails>& b) {
   if (!a || !b) return bool(a) == bool(b) ? "" : "details are absent";
-  const bool same = a->name == b->name && a->peer_inode == b->peer_inode && a->node == b->node &&
-                    a->port == b->port && a->peer_node == b->peer_node && a->peer_port == b->peer_port;
+  const bool same = a->name == b->name && a->peer_name == b->peer_name && a->peer_inode == b->peer_inode &&
+                    a->node == b->node && a->port == b->port && a->peer_node == b->peer_node &&
+                    a->peer_port == b->peer_port;
   return same ? "" : "details";
 }
 

@@ -65,6 +65,7 @@ Socket RandomEvents::socket() {
     SocketDetails& details = made.details.make();
     details.name = bytes(107);
     details.name += 'x';
+    details.peer_name = bytes(5);
     details.peer_inode = static_cast<uint32_t>(number(0));
     details.node = static_cast<uint32_t>(number(2) * number(0));
     details.port = static_cast<uint32_t>(number(2) * number(0));

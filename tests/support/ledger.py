@@ -15,6 +15,9 @@ def end_of(record, name):
 
 
 def cookie_of(record):
+    """Of a unix socket, which is known by its inode, that and negative."""
+    if record["network"]["transport"] == "unix":
+        return -record["socket"]["inode"]
     return int(record["socket"].get("cookie", "0"), 16)
 
 
@@ -49,6 +52,9 @@ def difference(line, record):
     for name in ("local", "peer"):
         if line.get(name) not in (None, "any"):
             check(name, line[name], end_of(record, name))
+    for name in ("name", "peer_name"):
+        if name in line:
+            check(name, line[name], record["socket"].get(name))
     if "pid" in line:
         check("process", line["pid"], record.get("process", {}).get("pid"))
     elif line["event"] in _BY_PACKETS:

@@ -18,7 +18,15 @@ std::string describe(const Owner& owner) {
   return text;
 }
 
+std::string describe_unix(const Socket& socket) {
+  const SocketDetails details = socket.details ? *socket.details : SocketDetails();
+  std::string text = fmt::format("u{} {}", socket.inode, details.name.empty() ? "*" : details.name);
+  if (!details.peer_name.empty()) text += ">" + details.peer_name;
+  return text + " " + std::string(otel_name(socket.state));
+}
+
 std::string describe(const Socket& socket) {
+  if (is_unix(socket)) return describe_unix(socket);
   std::string text = fmt::format("#{} {}>{} ", socket.key.cookie, to_string(socket.family, socket.local),
                                  to_string(socket.family, socket.peer));
   return text + std::string(otel_name(socket.state));
@@ -147,6 +155,29 @@ RecordBuilder& RecordBuilder::inode(uint32_t inode) {
   return record.socket.inode = inode, *this;
 }
 
+RecordBuilder& RecordBuilder::unix_socket(uint32_t inode) {
+  record.socket.key = {0, inode};
+  record.socket.family = Family::unix;
+  record.socket.options = {};
+  return protocol(0, SOCK_STREAM).inode(inode);
+}
+
+RecordBuilder& RecordBuilder::type(uint8_t type) {
+  return record.socket.type = type, *this;
+}
+
+RecordBuilder& RecordBuilder::name(const std::string& name) {
+  return record.socket.details.make().name = name, *this;
+}
+
+RecordBuilder& RecordBuilder::peer_name(const std::string& name) {
+  return record.socket.details.make().peer_name = name, *this;
+}
+
+RecordBuilder& RecordBuilder::peer_inode(uint32_t inode) {
+  return record.socket.details.make().peer_inode = inode, *this;
+}
+
 RecordBuilder transition(State from, State to, uint64_t cookie) {
   RecordBuilder built(RecordKind::state, cookie);
   built.record.old_state = from;
@@ -189,6 +220,16 @@ DumpRow& DumpRow::protocol(uint16_t protocol, uint8_t type) {
   return *this;
 }
 
+DumpRow& DumpRow::unix_socket(uint32_t inode) {
+  socket.family = Family::unix;
+  return protocol(0, SOCK_STREAM).inode(inode);
+}
+
+DumpRow& DumpRow::name(const std::string& name) {
+  if (!name.empty()) socket.details.make().name = name;
+  return *this;
+}
+
 Tracked::Tracked(TrackerOptions options)
     : tracker(
           table, [this](const Task& task) { return process(task); },
@@ -219,7 +260,7 @@ ReconcileCounts Tracked::dump(uint64_t started_ns, const std::vector<DumpRow>& r
   suspects.clear();
   for (const Socket& suspect : tracker.suspects({{kNetns}, {}})) {
     suspects.push_back(suspect.key);
-    if (std::count(gone.begin(), gone.end(), suspect.key.cookie) != 0)
+    if (std::count(gone.begin(), gone.end(), is_unix(suspect) ? suspect.inode : suspect.key.cookie) != 0)
       tracker.confirm_gone(suspect.key, started_ns + 1000);
   }
   return tracker.finish_dump(started_ns + 1000);

@@ -37,6 +37,11 @@ class RecordBuilder {
   RecordBuilder& v6_only();
   RecordBuilder& state(State state);  // what the socket is in, where that is not a transition
   RecordBuilder& inode(uint32_t inode);
+  RecordBuilder& unix_socket(uint32_t inode);  // of SOCK_STREAM
+  RecordBuilder& type(uint8_t type);
+  RecordBuilder& name(const std::string& name);
+  RecordBuilder& peer_name(const std::string& name);
+  RecordBuilder& peer_inode(uint32_t inode);
 
   Record record;
 
@@ -53,6 +58,8 @@ class DumpRow {
   DumpRow& inode(uint32_t inode);
   DumpRow& netns(uint32_t netns);
   DumpRow& protocol(uint16_t protocol, uint8_t type);
+  DumpRow& unix_socket(uint32_t inode);
+  DumpRow& name(const std::string& name);
 
   Socket socket;
 };
@@ -64,14 +71,14 @@ class Tracked {
 
   Tracked& operator<<(const Record& record);
   void tick(uint64_t now_ns) { tracker.tick(now_ns); }
-  // begin_dump(), the rows, finish_dump() a microsecond later. Suspects are kept in `suspects`; `gone` says
-  // which of them the kernel does not know any more.
+  // begin_dump(), the rows, finish_dump() a microsecond later. Suspects are kept in `suspects`; `gone` says, by cookie or
+  // by the inode of a unix socket, which of them the kernel does not know any more.
   ReconcileCounts dump(uint64_t started_ns, const std::vector<DumpRow>& rows, bool resync = false,
                        const std::vector<uint64_t>& gone = {});
 
   // What was told since the last call, an event a line:
   //   tcp.closed #1 127.0.0.1:40000>127.0.0.1:80 time_wait<fin_wait_2 by 7 owners 7/3! errno 104 gone resync
-  // State and previous state; owners as pid/fd, "i" inherited, "!" exited; "?" an inferred errno.
+  // A unix socket is "u", its inode, its name, and ">" whom it has connected to. State and previous state; owners as pid/fd, "i" inherited, "!" exited; "?" an inferred errno.
   std::string told();
   [[nodiscard]] std::string told_all() const;  // since the beginning
   // The rows, in the same notation, by cookie.

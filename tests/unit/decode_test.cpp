@@ -15,6 +15,7 @@ struct RecordBytes {
   st_sock sock{};
   st_task task{};
   st_stats stats{};
+  st_name name{};
 
   RecordBytes() {
     head.kind = ST_STATE;
@@ -55,6 +56,7 @@ struct RecordBytes {
     append(out, sock);
     if (head.flags & ST_F_TASK) append(out, task);
     if (head.flags & ST_F_STATS) append(out, stats);
+    if (head.flags & ST_F_NAME) append(out, name);
     return out;
   }
 
@@ -97,7 +99,7 @@ TEST(Decode, EveryFieldOfHeadAndSocketArrives) {
 }
 
 TEST(Decode, EveryFlagCombinationHasTheLengthItsFlagsSay) {
-  for (int flags = 0; flags < 32; ++flags) {
+  for (int flags = 0; flags < 64; ++flags) {
     RecordBytes raw;
     raw.head.flags = static_cast<uint8_t>(flags);
     raw.head.error = 98;
@@ -120,6 +122,44 @@ TEST(Decode, EveryFlagCombinationHasTheLengthItsFlagsSay) {
       EXPECT_EQ(decode(cut).has_value(), length == bytes.size()) << flags << " " << length;
     }
   }
+}
+
+// A socket of inode 121192 that `kind` was called on.
+RecordBytes unix_record(uint8_t kind, std::string_view name) {
+  RecordBytes raw;
+  raw.head.kind = kind;
+  raw.head.flags = ST_F_NAME;
+  raw.head.cookie = raw.head.sk = 0;
+  raw.sock = {};
+  raw.sock.family = 1;
+  raw.sock.type = 1;
+  raw.sock.inode = 121192;
+  raw.name.peer_inode = 7;
+  raw.name.length = static_cast<uint32_t>(name.size());
+  std::memcpy(raw.name.bytes, name.data(), name.size());
+  return raw;
+}
+
+TEST(Decode, UnixSocketIsKnownByItsInodeAndHasAName) {
+  const Result<Record> record = decode(unix_record(ST_BIND, std::string_view("/run/x\0", 7)).bytes());
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->socket.key, (SocketKey{0, 121192}));
+  ASSERT_TRUE(record->socket.details);
+  EXPECT_EQ(record->socket.details->name, "/run/x");
+  EXPECT_EQ(record->socket.details->peer_inode, 7u);
+}
+
+TEST(Decode, WhatAUnixSocketConnectsToIsTheNameOfItsPeer) {
+  const Result<Record> record = decode(unix_record(ST_CONNECT, std::string_view("\0x\0y", 4)).bytes());
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->socket.details->name, "");
+  EXPECT_EQ(record->socket.details->peer_name, std::string("@x\0y", 4));
+}
+
+TEST(Decode, ANameLongerThanItsFieldIsDamage) {
+  RecordBytes raw = unix_record(ST_BIND, "x");
+  raw.name.length = ST_NAME_BYTES + 1;
+  EXPECT_EQ(refusal(raw.bytes()), "decode record: a name of 129 bytes");
 }
 
 TEST(Decode, TheTaskIsComplete) {
@@ -222,8 +262,8 @@ TEST(Decode, WhatIsWrongIsNamed) {
   raw.head.kind = 13;
   EXPECT_EQ(refusal(raw.bytes()), "decode record: unknown kind 13");
   raw = {};
-  raw.head.flags = 32;
-  EXPECT_EQ(refusal(raw.bytes()), "decode record: unknown flags 32");
+  raw.head.flags = 64;
+  EXPECT_EQ(refusal(raw.bytes()), "decode record: unknown flags 64");
   raw = {};
   raw.head.error = -98;
   EXPECT_EQ(refusal(raw.bytes()), "decode record: errno -98");

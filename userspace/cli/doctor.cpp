@@ -43,6 +43,7 @@ void append(std::vector<Check>& checks, std::vector<Check> more) {
 Result<source::Live> attach() {
   const Result<sys::UniqueFd> cgroup = sys::open_cgroup2();
   probe::Options options;
+  options.unix_sockets = true;
   options.ignore_pid = static_cast<uint32_t>(::getpid());
   options.cgroup_fd = cgroup ? cgroup->get() : -1;
   return source::Live::attach(options);

@@ -1,12 +1,15 @@
 #include "cli/explanation.h"
 
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "diagnose/explain.h"
 #include "diagnose/host_facts.h"
+#include "diagnose/unix_name.h"
 #include "enrich/lineage.h"
+#include "source/dump.h"
 #include "sys/netns.h"
 
 namespace socktrace::cli {
@@ -19,24 +22,40 @@ Result<diagnose::HostFacts> host_facts_of(uint32_t netns, const source::KnownNam
   return sys::in_netns(*there, [] { return diagnose::read_host_facts(); });
 }
 
+// Where no hook tells of the end of unix sockets, one may be over without having been missed yet.
+bool has_ended(const Socket& socket, const source::KnownNamespaces& namespaces) {
+  const sys::NetNamespace* there = namespaces.find(socket.netns);
+  if (there == nullptr) return false;
+  const Result<std::optional<Socket>> found =
+      sys::in_netns(*there, [&] { return source::find_socket(socket); });
+  return found && !found->has_value();
+}
+
+// What a failure can be explained by.
+bool is_concerned_by(const Event& event, const Socket& row) {
+  const Socket& asking = event.socket;
+  if (is_unix(asking)) return diagnose::holds_unix_name(asking, row);
+  if (row.netns != asking.netns || is_unix(row)) return false;
+  if (event.kind == EventKind::tcp_connect_failed) return row.peer == asking.peer;
+  return asking.local.port == 0 || row.local.port == asking.local.port;
+}
+
 }  // namespace
 
 bool needs_explanation(const Event& event) {
   return event.kind == EventKind::bind_failed || event.kind == EventKind::listen_failed ||
-         (event.kind == EventKind::tcp_connect_failed && event.error == EADDRNOTAVAIL);
+         (event.kind == EventKind::tcp_connect_failed && event.error == EADDRNOTAVAIL &&
+          !is_unix(event.socket));
 }
 
 void explain(Event& event, const Table& table, source::Comparison& comparison,
              const source::KnownNamespaces& namespaces, diagnose::FailureCounter& failures) {
   std::vector<Socket> sockets;
-  const Socket& asking = event.socket;
   table.for_each([&](const Socket& row) {
-    if (row.netns != asking.netns) return;
-    const bool concerned = event.kind == EventKind::tcp_connect_failed
-                               ? row.peer == asking.peer
-                               : asking.local.port == 0 || row.local.port == asking.local.port;
-    if (concerned) sockets.push_back(row);
+    if (is_concerned_by(event, row)) sockets.push_back(row);
   });
+  std::erase_if(sockets,
+                [&](const Socket& socket) { return is_unix(socket) && has_ended(socket, namespaces); });
   // Descriptors wander by fork, exec and SCM_RIGHTS without any record: who holds the port is looked up now.
   if (Result<source::OwnerMap> owners = comparison.find_owners()) {
     for (Socket& socket : sockets) {
@@ -50,7 +69,7 @@ void explain(Event& event, const Table& table, source::Comparison& comparison,
   }
   std::vector<const Socket*> candidates;
   for (const Socket& socket : sockets) candidates.push_back(&socket);
-  const Result<diagnose::HostFacts> facts = host_facts_of(asking.netns, namespaces);
+  const Result<diagnose::HostFacts> facts = host_facts_of(event.socket.netns, namespaces);
   event.conflicts = diagnose::explain_failure(event, candidates, facts ? *facts : diagnose::HostFacts{});
   if (event.kind != EventKind::tcp_connect_failed) event.failures = failures.note(event);
   enrich::add_lineage(event.conflicts);

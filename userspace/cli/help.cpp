@@ -34,6 +34,7 @@ Which sockets (as in ss):
                               failures
   -a, --all                   listeners and connections
   -t, --tcp   -u, --udp   -w, --raw   -x, --unix   -4, --ipv4   -6, --ipv6
+                              without any: TCP and UDP
   -N, --net NETNS   in that network namespace only: a name (ip netns), a pid, a
                     path, or self. Without: in all of the host, containers
                     included; what is elsewhere says where

@@ -70,7 +70,7 @@ Session::Session(const TraceOptions& options, Selection selection, sys::Signals 
                   [this](const source::SocketHolder& holder) {
                     return processes_.find(holder.pid, holder.start_ns, holder.comm());
                   }),
-      upkeep_(live_, comparison_, options.audit_interval_ns,
+      upkeep_(live_, comparison_, options.audit_interval_ns, options.unix_sockets,
               {.run = [this](const LogLoss& loss) { add_to_logs(loss); },
                .lost =
                    [this](const LogLoss& lost) {
@@ -104,6 +104,7 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   probe::Options probe;
   probe.bind_result = bind_result(options.bind_result);
   probe.ring_bytes = options.ring_bytes;
+  probe.unix_sockets = options.unix_sockets;
   probe.ignore_pid = static_cast<uint32_t>(::getpid());
   probe.cgroup_fd = cgroup ? cgroup->get() : -1;
   Result<source::Live> attached = source::Live::attach(probe);
@@ -220,7 +221,10 @@ void Session::say_ready() const {
   std::string message = fmt::format("ready: {} of {} hooks", attached, hooks.size());
   const std::vector<std::string> costs = live_.costs();
   for (size_t i = 0; i < costs.size(); ++i) message += (i == 0 ? "; off: " : ", ") + costs[i];
-  if (options_.unix_sockets) message += "; unix sockets: in the table, but no events";
+  if (options_.unix_sockets && !live_.sees_unix_ends())
+    message += live_.tracer().bind_result() == probe::BindResult::infer
+                   ? "; unix sockets are looked at every second"
+                   : "; closes of unix sockets are found within a second";
   if (!no_cgroup_.empty()) message += " (" + no_cgroup_ + ")";
   if (confined_) message += "; this network namespace only (others need CAP_SYS_ADMIN)";
   if (const size_t closed = comparison_.closed_namespaces(); closed > 0)

@@ -12,6 +12,7 @@ namespace {
 constexpr uint64_t kSecond_ns = 1'000'000'000;
 constexpr uint64_t kLossShare = 10;
 constexpr uint64_t kAuditShare = 100;
+constexpr uint64_t kLookShare = 20;
 constexpr uint64_t kEnded_ns = kSecond_ns / 10;  // without another loss
 constexpr uint64_t kSayEvery_ns = 10 * kSecond_ns;
 
@@ -26,13 +27,16 @@ std::string named(const ReconcileCounts& counts) {
 
 }  // namespace
 
-Upkeep::Upkeep(source::Live& live, source::Comparison& comparison, uint64_t audit_ns, Output output)
+Upkeep::Upkeep(source::Live& live, source::Comparison& comparison, uint64_t audit_ns, bool unix_sockets,
+               Output output)
     : live_(live),
       comparison_(comparison),
       output_(std::move(output)),
       after_loss_(kSecond_ns / 3, kLossShare),
       between_audits_(audit_ns, kAuditShare),
-      audit_ns_(audit_ns) {
+      audit_ns_(audit_ns),
+      between_looks_(kSecond_ns, kLookShare),
+      looks_at_unix_(unix_sockets && !live.sees_unix_ends()) {
   live_.on_loss([this](const LossRun& run) { on_run(run); });
 }
 
@@ -85,6 +89,8 @@ void Upkeep::round(uint64_t now_ns) {
     compare_after_loss(now_ns);
   else if (audit_ns_ != 0 && between_audits_.allows(now_ns))
     audit(now_ns);
+  else if (looks_at_unix_ && between_looks_.allows(now_ns))
+    look_at_unix(now_ns);
 }
 
 void Upkeep::end(uint64_t now_ns) {
@@ -152,6 +158,15 @@ void Upkeep::audit(uint64_t now_ns) {
   else
     message += "Records were lost before";
   output_.say(message);
+}
+
+void Upkeep::look_at_unix(uint64_t now_ns) {
+  const uint64_t cpu_ns = sys::process_cpu_ns();
+  const Result<void> looked = comparison_.look_at_unix();
+  between_looks_.took(now_ns, sys::process_cpu_ns() - cpu_ns);
+  if (looked) return;
+  comparison_.abandon();
+  failed(looked.error(), now_ns);
 }
 
 // Tried again when it is due next.

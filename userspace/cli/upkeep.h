@@ -26,8 +26,10 @@ class Upkeep {
     std::function<void(const LogAudit&)> audit;
     std::function<void(std::string_view)> say;  // messages for people
   };
-  // `audit_ns`: between audits; 0: none. What is referred to must outlive it.
-  Upkeep(source::Live& live, source::Comparison& comparison, uint64_t audit_ns, Output output);
+  // `audit_ns`: between audits; 0: none. `unix_sockets`: these are wanted, so that they are looked at every second where no
+  // record tells of their ends. What is referred to must outlive it.
+  Upkeep(source::Live& live, source::Comparison& comparison, uint64_t audit_ns, bool unix_sockets,
+         Output output);
 
   // The first table is complete and there are logs: what was lost before is told now.
   void begin(uint64_t now_ns);
@@ -50,6 +52,7 @@ class Upkeep {
   void tell_lost(uint64_t now_ns);
   void compare_after_loss(uint64_t now_ns);
   void audit(uint64_t now_ns);
+  void look_at_unix(uint64_t now_ns);
   void failed(const Error& error, uint64_t now_ns);
   [[nodiscard]] bool is_time_to_compare(uint64_t now_ns) const;
   [[nodiscard]] bool every_hook_reports() const;
@@ -68,6 +71,8 @@ class Upkeep {
   Pace after_loss_;
   Pace between_audits_;
   uint64_t audit_ns_;
+  Pace between_looks_;
+  bool looks_at_unix_;
 
   uint64_t comparisons_ = 0;  // after losses
   uint64_t mended_ = 0;       // by those

@@ -1,3 +1,5 @@
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -7,7 +9,7 @@
 namespace socktrace {
 namespace {
 
-constexpr uint8_t kKnownFlags = ST_F_TASK | ST_F_STATS | ST_F_RESULT | ST_F_MINI | ST_F_AWAITED;
+constexpr uint8_t kKnownFlags = ST_F_TASK | ST_F_STATS | ST_F_RESULT | ST_F_MINI | ST_F_AWAITED | ST_F_NAME;
 constexpr int kMaxErrno = 4095;
 
 Error damaged(const std::string& what) {
@@ -25,7 +27,7 @@ T take(std::span<const std::byte>& bytes) {
 
 size_t length_of(uint8_t flags) {
   return sizeof(st_head) + sizeof(st_sock) + ((flags & ST_F_TASK) ? sizeof(st_task) : 0) +
-         ((flags & ST_F_STATS) ? sizeof(st_stats) : 0);
+         ((flags & ST_F_STATS) ? sizeof(st_stats) : 0) + ((flags & ST_F_NAME) ? sizeof(st_name) : 0);
 }
 
 bool is_state(uint8_t value) {
@@ -72,7 +74,10 @@ Endpoint endpoint(const __u8 (&address)[16], uint16_t port) {
 Socket socket_of(const st_head& head, const st_sock& sock) {
   Socket socket;
   socket.key.cookie = head.cookie;
-  if (sock.protocol == kMptcp || head.cookie == 0) socket.key.sk = head.sk;
+  if (sock.family == AF_UNIX)
+    socket.key = {0, sock.inode};
+  else if (sock.protocol == kMptcp || head.cookie == 0)
+    socket.key.sk = head.sk;
   socket.local = endpoint(sock.laddr, sock.lport);
   socket.peer = endpoint(sock.raddr, sock.rport);
   socket.protocol = sock.protocol;
@@ -99,6 +104,15 @@ Task task_of(const st_task& raw) {
   const auto* comm = reinterpret_cast<const char*>(raw.comm);
   task.comm.assign(comm, strnlen(comm, sizeof raw.comm));
   return task;
+}
+
+// Which end it names depends on the call.
+void take_name(Socket& socket, RecordKind kind, const st_name& raw) {
+  std::string name = unix_name(std::as_bytes(std::span(raw.bytes, raw.length)));
+  if (name.empty() && raw.peer_inode == 0) return;
+  SocketDetails& details = socket.details.make();
+  (kind == RecordKind::connect ? details.peer_name : details.name) = std::move(name);
+  details.peer_inode = raw.peer_inode;
 }
 
 }  // namespace
@@ -132,6 +146,12 @@ Result<Record> decode(std::span<const std::byte> bytes) {
   if (record.has_stats) {
     const auto stats = take<st_stats>(bytes);
     record.stats = {stats.bytes_received, stats.bytes_sent, stats.srtt_us, stats.retransmits};
+  }
+  if (head.flags & ST_F_NAME) {
+    const auto name = take<st_name>(bytes);
+    if (name.length > sizeof name.bytes)
+      return damaged("a name of " + std::to_string(name.length) + " bytes");
+    take_name(record.socket, record.kind, name);
   }
   return record;
 }

@@ -24,11 +24,15 @@ void append_where(std::string& out, const Socket& socket) {
       out += ' ';
       out += to_string(socket.family, socket.peer);
     }
-  } else if (socket.details && !socket.details->name.empty()) {
-    append_escaped(out, socket.details->name);
   } else {
-    out += "*:";
-    out += std::to_string(socket.inode);
+    if (socket.details && !socket.details->name.empty())
+      append_escaped(out, socket.details->name);
+    else
+      out += "*:" + std::to_string(socket.inode);
+    if (socket.details && !socket.details->peer_name.empty()) {
+      out += ' ';
+      append_escaped(out, socket.details->peer_name);
+    }
   }
   out += '/';
   out += transport(socket);

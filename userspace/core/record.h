@@ -63,7 +63,9 @@ struct Record {
   State new_state = State::none;
   State mini_state = State::none;
   uint32_t backlog = 0;
-  Socket socket;  // address, ports, protocol, netns, options as the hook saw them; no owners
+  // Addresses, ports, protocol, netns, options as the hook saw them; no owners. A unix one has the names that the
+  // call was about.
+  Socket socket;
   Task task;
   TcpStats stats;
 };

@@ -64,6 +64,22 @@ bool is_listening(const Socket& socket) {
   return is_datagram(socket) && socket.state == State::close && socket.local.port != 0;
 }
 
+bool is_unix(const Socket& socket) {
+  return socket.family == Family::unix;
+}
+
+// A path ends at its NUL; an abstract name begins with one and has no end of its own.
+std::string unix_name(std::span<const std::byte> path) {
+  std::string name(reinterpret_cast<const char*>(path.data()), path.size());
+  if (name.empty()) return name;
+  if (name[0] == '\0') {
+    name[0] = '@';
+    return name;
+  }
+  name.resize(strnlen(name.data(), name.size()));
+  return name;
+}
+
 std::string netid(const Socket& socket) {
   switch (socket.family) {
     case Family::unix:

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,7 +15,8 @@ namespace socktrace {
 
 // What tells two live sockets apart. The cookie is unique per boot and survives into TIME_WAIT; `sk` is set
 // only for MPTCP parents (protocol 262), whose accepted sockets carry their listener's cookie, and for
-// sockets without a cookie.
+// sockets without a cookie. The tracker knows unix sockets, which have no cookie until somebody asks for it, by
+// their inode, in `sk`.
 struct SocketKey {
   uint64_t cookie = 0;
   uint64_t sk = 0;
@@ -36,6 +39,7 @@ struct BindOptions {
 // What only some sockets have; kept out of line so that a tracked TCP connection stays small.
 struct SocketDetails {
   std::string name;         // unix: path, or '@' and the abstract name, raw bytes
+  std::string peer_name;    // unix: what connect() was given, with the events of it
   uint32_t peer_inode = 0;  // unix
   // Families whose ends are not Endpoints: netlink port id and group; vsock context id and port; TIPC node and
   // reference; XDP queue as port.
@@ -76,12 +80,15 @@ struct Socket {
 
 inline constexpr uint16_t kMptcp = 262;  // IPPROTO_MPTCP, which older headers lack
 
-bool is_inet(const Socket& socket);       // IPv4 or IPv6
+bool is_inet(const Socket& socket);  // IPv4 or IPv6
+bool is_unix(const Socket& socket);
 bool is_tcp(const Socket& socket);        // TCP and MPTCP
 bool is_datagram(const Socket& socket);   // UDP and UDP-Lite
 bool is_listening(const Socket& socket);  // LISTEN, or an unconnected datagram socket with a local port
 // "tcp", "udp", "raw", "mptcp", "u_str": what ss calls Netid.
 std::string netid(const Socket& socket);
+// SocketDetails::name of what the kernel has in sun_path.
+std::string unix_name(std::span<const std::byte> path);
 // "tcp", "udp", "udplite", "sctp", "raw", "icmp", "unix": OpenTelemetry network.transport.
 std::string transport(const Socket& socket);
 

@@ -125,6 +125,9 @@ void Table::apply(const Event& event) {
     case EventKind::listen_failed:
     case EventKind::snapshot_done:
       return;
+    case EventKind::tcp_connect_failed:
+      if (is_unix(event.socket)) return;  // it names who was not reached
+      break;
     default:
       break;
   }
@@ -140,6 +143,11 @@ void Table::set_queues(const SocketKey& key, uint32_t recv_q, uint32_t send_q) {
   if (at == kNone) return;
   rows_[at].socket.recv_q = recv_q;
   rows_[at].socket.send_q = send_q;
+}
+
+void Table::set_peer_inode(const SocketKey& key, uint32_t peer_inode) {
+  const uint32_t at = position_of(key);
+  if (at != kNone) rows_[at].socket.details.make().peer_inode = peer_inode;
 }
 
 Table::Listener Table::find_listener(uint32_t netns, uint16_t protocol, Family family,

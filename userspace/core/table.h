@@ -10,17 +10,18 @@
 
 namespace socktrace {
 
-// The sockets that exist, by key. The table changes only by events (its queues aside): whoever applies the same events,
+// The sockets that exist, by key. The table changes only by events (queues and unix peers aside): whoever applies the same events,
 // live or from a log, has the same table. An event is applied like this:
 //
 // clang-format off
 //   event                                      the row afterwards
 //   ------------------------------------------ --------------------------------------------------
-//   bind.failed, listen.failed, snapshot.done  unchanged
+//   bind.failed, listen.failed, snapshot.done,
+//     tcp.connect_failed of a unix socket      unchanged
 //   any with `gone`                            none
 //   tcp.closed, tcp.connect_failed into
 //     TIME_WAIT, FIN_WAIT2                     event.socket without inode: a mini-socket has none
-//     CLOSE                                    event.socket without peer: bound, not connected
+//     CLOSE                                    event.socket without peer: not connected
 //   any other                                  event.socket
 // clang-format on
 //
@@ -36,6 +37,8 @@ class Table {
 
   // Queues change with every packet, and no event tells it: as a dump has just seen them. Does nothing without a row.
   void set_queues(const SocketKey& key, uint32_t recv_q, uint32_t send_q);
+  // Nor does one of a unix socket tell by whom its connection was accepted.
+  void set_peer_inode(const SocketKey& key, uint32_t peer_inode);
 
   [[nodiscard]] size_t size() const { return rows_.size(); }
 

@@ -5,6 +5,7 @@
 
 #include "diagnose/autobind.h"
 #include "diagnose/conflict.h"
+#include "diagnose/unix_name.h"
 
 namespace socktrace::diagnose {
 
@@ -31,6 +32,7 @@ BindRequest request_of(const Event& event) {
 
 std::vector<Conflict> explain_failure(const Event& event, SocketSpan sockets, const HostFacts& facts) {
   if (event.error == 0) return {};
+  if (is_unix(event.socket)) return explain_unix_failure(event, sockets);
   if (event.kind == EventKind::tcp_connect_failed) {
     // Before SYN_SENT it is the address that there is none of.
     const bool no_port = event.previous == State::syn_sent && event.socket.local.port == 0;

@@ -13,7 +13,8 @@ namespace socktrace::diagnose {
 BindRequest request_of(const Event& event);
 
 // Why the bind or listen of `event` failed, for Event::conflicts; never empty for an event with an error.
-// `sockets` are those of its namespace, at least all on the port (all of the protocol when the port is 0).
+// `sockets` are those of its namespace, at least all on the port (all of the protocol when the port is 0), or all that hold
+// its name.
 // Of failed connects only one that found no local port is explained; then at least all with its peer.
 // Without facts of that namespace the kernel's default settings are assumed.
 std::vector<Conflict> explain_failure(const Event& event, SocketSpan sockets, const HostFacts& facts = {});

@@ -11,18 +11,6 @@
 namespace socktrace::diagnose {
 namespace {
 
-// A word of a POSIX shell: as it is when harmless, else in single quotes.
-std::string shell_word(const std::string& text) {
-  const bool harmless =
-      !text.empty() && text.front() != '-' && std::ranges::all_of(text, [](unsigned char c) {
-        return std::isalnum(c) || c == '.' || c == '_' || c == '-' || c == '@' || c == ':';
-      });
-  if (harmless) return text;
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 // The owner to speak of: one that still lives, if any does.
 const Process* owner_of(const Socket& socket) {
   const Process* last = nullptr;
@@ -74,6 +62,17 @@ const Proxy* proxy_of(const Process& process) {
 }
 
 }  // namespace
+
+std::string shell_word(const std::string& text) {
+  const bool harmless =
+      !text.empty() && text.front() != '-' && std::ranges::all_of(text, [](unsigned char c) {
+        return std::isalnum(c) || c == '.' || c == '_' || c == '-' || c == '@' || c == ':' || c == '/';
+      });
+  if (harmless) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
 
 std::string next_step(const Socket& socket) {
   const Process* process = owner_of(socket);

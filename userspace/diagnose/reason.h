@@ -39,6 +39,9 @@ enum class Reason : uint8_t {
   tcp_multicast,
   policy,
   other_error,
+  // of unix sockets
+  unix_name_taken,
+  unix_file_left,
 };
 
 std::string_view id(Reason reason);  // "listener_overlap"

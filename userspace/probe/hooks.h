@@ -7,12 +7,13 @@ namespace socktrace::probe {
 
 // What a program needs beside the kernel's consent.
 enum class HookGroup {
-  state,    // tp_btf
-  nested,   // as state, a part of the hook that it needs, which is not listed by itself
-  cgroup,   // Options::cgroup_fd
-  stamp,    // as cgroup, and only where ST_CFG_COOKIE is off
-  fexit,    // BindResult::fexit
-  syscall,  // BindResult::tracepoint
+  state,     // tp_btf
+  nested,    // as state, a part of the hook that it needs, which is not listed by itself
+  cgroup,    // Options::cgroup_fd
+  stamp,     // as cgroup, and only where ST_CFG_COOKIE is off
+  fexit,     // BindResult::fexit
+  unix_end,  // as fexit, and only when unix sockets are asked for
+  syscall,   // BindResult::tracepoint
   iterator,
 };
 
@@ -45,6 +46,7 @@ inline constexpr std::array kHooks = {
     HookInfo{"st_fexit_accept4", HookGroup::fexit, "", kNoAccept, true},
     HookInfo{"st_fexit_connect", HookGroup::fexit, "", kNoConnectResult},
     HookInfo{"st_fentry_connect", HookGroup::fexit, "st_fexit_connect", kNoConnectResult},
+    HookInfo{"st_unix_release", HookGroup::unix_end, "", "closes of unix sockets come late"},
     HookInfo{"st_exit_bind", HookGroup::syscall, "", kNoBindResult, true},
     HookInfo{"st_enter_bind", HookGroup::syscall, "st_exit_bind", kNoBindResult, true},
     HookInfo{"st_exit_listen", HookGroup::syscall, "", kNoListenResult, true},

@@ -17,6 +17,7 @@ bool wanted(HookGroup group, const Options& options, uint32_t features) {
   if (group == HookGroup::cgroup) return options.cgroup_fd >= 0;
   if (group == HookGroup::stamp) return options.cgroup_fd >= 0 && !(features & ST_CFG_COOKIE);
   if (group == HookGroup::fexit) return options.bind_result == BindResult::fexit;
+  if (group == HookGroup::unix_end) return options.unix_sockets && options.bind_result == BindResult::fexit;
   if (group == HookGroup::syscall) return options.bind_result == BindResult::tracepoint;
   return true;
 }
@@ -57,7 +58,7 @@ Result<Skeleton> open(const Options& options, uint32_t features, const LibbpfLog
   Skeleton skeleton(socktrace_bpf__open());
   if (!skeleton) return load_error(errno, log);
   st_config& config = skeleton->rodata->st_config;
-  config.features = features;
+  config.features = features | (options.unix_sockets ? ST_CFG_UNIX : 0);
   config.ignore_tgid = options.ignore_pid;
   config.wakeup_bytes = options.ring_bytes / 16;
   if (const int error = bpf_map__set_max_entries(skeleton->maps.st_ring, options.ring_bytes); error != 0)

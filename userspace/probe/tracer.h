@@ -24,8 +24,9 @@ enum class BindResult {
 struct Options {
   BindResult bind_result = BindResult::automatic;
   uint32_t ring_bytes = 8u << 20;  // a power of two and a multiple of the page size
-  int cgroup_fd = -1;       // a cgroup2 directory, its subtree is traced; -1: no cgroup hooks. Borrowed.
-  uint32_t ignore_pid = 0;  // leave out what this process does itself; 0: nobody
+  int cgroup_fd = -1;         // a cgroup2 directory, its subtree is traced; -1: no cgroup hooks. Borrowed.
+  bool unix_sockets = false;  // tell of these too
+  uint32_t ignore_pid = 0;    // leave out what this process does itself; 0: nobody
 };
 
 // One BPF program and whether it is running.

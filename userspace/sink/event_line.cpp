@@ -119,6 +119,7 @@ void append_stats(std::string& out, const TcpStats& stats) {
 
 // "! any iface": other hosts may get there.
 void append_reach(std::string& out, const Socket& socket, bool color) {
+  if (!is_inet(socket)) return;
   const Reach reach = reach_of(socket);
   if (!is_exposed(reach)) return;
   out += "  ";
@@ -131,6 +132,7 @@ void append_reach(std::string& out, const Socket& socket, bool color) {
 // The word for what happened: that of the kind, where the states do not say it better.
 std::string_view word_of(const Event& event) {
   if (event.kind == EventKind::udp_connect && event.socket.state == State::close) return "DISCONNECT";
+  if (event.kind == EventKind::udp_connect && is_unix(event.socket)) return "CONNECT";
   if (event.kind == EventKind::socket_closed && is_mini_state(event.previous)) return "ENDED";
   const std::string_view word = kLooks[static_cast<size_t>(event.kind)].word;
   return word.empty() ? ss_name(event.socket.state) : word;

@@ -1,9 +1,9 @@
 #include "source/comparison.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
-#include "source/dump.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/procfs.h"
@@ -34,8 +34,10 @@ Result<void> Comparison::apply_arrived() {
   return live_.catch_up([this](const Record& record) { apply(record); });
 }
 
-Result<void> Comparison::dump_one(const sys::NetNamespace& netns, std::vector<Dumped>& rows) {
+Result<void> Comparison::dump_one(const sys::NetNamespace& netns, std::vector<Dumped>& rows,
+                                  diag::TableSet tables) {
   DumpRequest request;
+  request.tables = tables;
   request.netns = netns.inode;
   const auto take = [&](diag::Row&& row) {
     rows.push_back({std::move(row.socket), expiry(row.timer)});
@@ -51,10 +53,11 @@ Result<void> Comparison::dump_one(const sys::NetNamespace& netns, std::vector<Du
 }
 
 // What cannot be read of others is passed over: they may have gone meanwhile, or be closed to us.
-Result<void> Comparison::dump(const std::vector<sys::NetNamespace>& list, std::vector<Dumped>& rows) {
+Result<void> Comparison::dump(const std::vector<sys::NetNamespace>& list, std::vector<Dumped>& rows,
+                              diag::TableSet tables) {
   for (const sys::NetNamespace& netns : list) {
     const size_t before = rows.size();
-    Result<void> dumped = dump_one(netns, rows);
+    Result<void> dumped = dump_one(netns, rows, tables);
     if (dumped) {
       read_.insert(netns.inode);
       continue;
@@ -104,10 +107,14 @@ bool Comparison::is_dumped(const Socket& row) const {
   return *lists_bound_ || !is_connection_oriented(row) || row.state != State::close;
 }
 
-// What the dump did not show may have been missed by it: ask for each, where it is.
-void Comparison::confirm_suspects(const OwnerMap& owners) {
+DumpScope Comparison::dumped_scope() const {
   DumpScope scope{read_, [this](const Socket& row) { return is_dumped(row); }};
   if (namespaces_.is_all()) scope.has_vanished = [this](uint32_t netns) { return !unread_.contains(netns); };
+  return scope;
+}
+
+// What the dump did not show may have been missed by it: ask for each, where it is.
+void Comparison::confirm_suspects(const DumpScope& scope, const OwnerMap& owners) {
   std::map<uint32_t, std::vector<Socket>> suspects;
   for (Socket& suspect : tracker_.suspects(scope)) suspects[suspect.netns].push_back(std::move(suspect));
   for (const auto& [inode, there] : suspects) {
@@ -145,10 +152,37 @@ Result<ReconcileCounts> Comparison::run(bool resync) {
     Result<void> released = live_.release([this](const Record& record) { apply(record); });
     if (!released) return std::move(released.error());
   }
-  confirm_suspects(*owners);
+  confirm_suspects(dumped_scope(), *owners);
   if (resync)
     if (Result<void> arrived = apply_arrived(); !arrived) return std::move(arrived.error());
   return tracker_.finish_dump(sys::boottime_ns());
+}
+
+Result<void> Comparison::look_at_unix() {
+  if (Result<void> before = apply_arrived(); !before) return before;
+  live_.hold();
+  tracker_.begin_partial_dump(sys::boottime_ns(), true);
+  read_.clear();
+  std::vector<Dumped> rows;
+  if (Result<void> dumped = dump(namespaces_.list(), rows, diag::kUnixTables); !dumped) return dumped;
+  const auto is_new = [this](const Dumped& row) { return !tracker_.knows(row.socket); };
+  OwnerMap owners;
+  if (std::any_of(rows.begin(), rows.end(), is_new)) {
+    Result<OwnerMap> found = find_owners();
+    if (!found) return std::move(found.error());
+    owners = std::move(*found);
+  }
+  // Where nobody has looked for owners, those that are known stay.
+  for (Dumped& row : rows) {
+    attribute(row.socket, owners, describe_);
+    tracker_.dump_row(std::move(row.socket));
+  }
+  if (Result<void> released = live_.release([this](const Record& record) { apply(record); }); !released)
+    return released;
+  confirm_suspects({read_, [](const Socket& row) { return is_unix(row); }}, owners);
+  if (Result<void> arrived = apply_arrived(); !arrived) return arrived;
+  (void)tracker_.finish_dump(sys::boottime_ns());
+  return {};
 }
 
 Result<void> Comparison::follow_namespaces() {

@@ -9,6 +9,7 @@
 #include "core/diag/table.h"
 #include "core/result.h"
 #include "core/tracker/tracker.h"
+#include "source/dump.h"
 #include "source/known_namespaces.h"
 #include "source/live.h"
 #include "source/owners.h"
@@ -33,10 +34,13 @@ class Comparison {
   }
   // All records that were made until now. run() begins with it.
   Result<void> apply_arrived();
+  // As run(true), of unix sockets alone: for hosts on which no hook tells of their ends. Owners are only looked for when one
+  // is new.
+  Result<void> look_at_unix();
   // Adds the sockets of namespaces that have become known since the last look, and ends those of namespaces that have
   // vanished. Costs nothing when there are none.
   Result<void> follow_namespaces();
-  // After a run that failed: what was held is applied, and what was read of the dump.
+  // After a run or a look that failed: what was held is applied, and what was read of the dump.
   void abandon();
 
   // Which processes hold the sockets of this host at this moment.
@@ -52,12 +56,14 @@ class Comparison {
     uint64_t expires_ns = 0;
   };
 
-  Result<void> dump(const std::vector<sys::NetNamespace>& list, std::vector<Dumped>& rows);
-  Result<void> dump_one(const sys::NetNamespace& netns, std::vector<Dumped>& rows);
+  Result<void> dump(const std::vector<sys::NetNamespace>& list, std::vector<Dumped>& rows,
+                    diag::TableSet tables = DumpRequest().tables);
+  Result<void> dump_one(const sys::NetNamespace& netns, std::vector<Dumped>& rows, diag::TableSet tables);
   Result<OwnerMap> dump_all(std::vector<Dumped>& rows);
   void take_rows(std::vector<Dumped>&& rows, const OwnerMap& owners);
   [[nodiscard]] bool is_dumped(const Socket& row) const;
-  void confirm_suspects(const OwnerMap& owners);
+  [[nodiscard]] DumpScope dumped_scope() const;
+  void confirm_suspects(const DumpScope& scope, const OwnerMap& owners);
   void confirm_vanished(const std::vector<Socket>& suspects, const OwnerMap& owners);
   Result<void> look_into_new();
   Result<void> end_vanished();

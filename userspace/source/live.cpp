@@ -106,6 +106,11 @@ TrackerOptions Live::tracker_options() const {
   return options;
 }
 
+bool Live::sees_unix_ends() const {
+  return std::any_of(tracer_.hooks().begin(), tracer_.hooks().end(),
+                     [](const auto& hook) { return hook.attached && hook.name == "fentry/unix_release"; });
+}
+
 std::vector<std::string> Live::costs() const {
   std::vector<std::string> costs;
   for (const probe::Hook& hook : tracer_.hooks())

@@ -94,6 +94,8 @@ class Agent:
 
     def keep(self, sock):
         self.sockets[sock.fileno()] = sock
+        if sock.family == socket.AF_UNIX:  # known by its inode, which no cookie is mistaken for
+            return [sock.fileno(), -os.fstat(sock.fileno()).st_ino]
         return [sock.fileno(), struct.unpack("Q", sock.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))[0]]
 
     def open(self, family, kind, protocol, options=()):
@@ -116,11 +118,12 @@ class Agent:
         self.sockets[fd].listen(backlog)
         return self.names(fd)
 
-    def bind_name(self, fd, name, backlog):
-        """Of a unix socket, in the abstract name space; backlog None: it does not listen."""
+    def bind_name(self, fd, name):
+        """Of a unix socket, in the abstract name space."""
         self.sockets[fd].bind("\0" + name)
-        if backlog is not None:
-            self.sockets[fd].listen(backlog)
+
+    def listen_name(self, fd, backlog):
+        self.sockets[fd].listen(backlog)
 
     def connect_name(self, fd, name):
         self.sockets[fd].connect("\0" + name)

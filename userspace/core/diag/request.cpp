@@ -119,6 +119,7 @@ std::vector<std::byte> get_request(const Socket& socket) {
     request.udiag_ino = socket.inode;
     request.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_UID;
     std::memcpy(request.udiag_cookie, cookie, sizeof cookie);
+    if (socket.key.cookie == 0) request.udiag_cookie[0] = request.udiag_cookie[1] = ~0U;
     return bytes(request);
   }
   if ((socket.family != Family::inet && socket.family != Family::inet6) || socket.type == SOCK_RAW) return {};

@@ -4,21 +4,6 @@
 #include "core/diag/parse.h"
 
 namespace socktrace::diag {
-namespace {
-
-// A path ends at its NUL; an abstract name begins with one and has no end of its own.
-std::string unix_name(std::span<const std::byte> bytes) {
-  std::string name(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (name.empty()) return name;
-  if (name[0] == '\0') {
-    name[0] = '@';
-    return name;
-  }
-  name.resize(strnlen(name.data(), name.size()));
-  return name;
-}
-
-}  // namespace
 
 Result<Row> parse_unix(std::span<const std::byte> message) {
   Result<unix_diag_msg> header = take_header<unix_diag_msg>(message);

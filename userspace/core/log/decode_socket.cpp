@@ -140,6 +140,7 @@ bool SocketReader::socket(JsonValue& value, Socket& socket, const LineTimes& tim
     if (key == "ifindex") return fields_.number(key, field, socket.ifindex);
     if (key == "mark") return fields_.number(key, field, socket.mark);
     if (key == "name") return fields_.bytes(key, field, details().name);
+    if (key == "peer_name") return fields_.bytes(key, field, details().peer_name);
     if (key == "peer_inode") return fields_.number(key, field, details().peer_inode);
     if (key == "node") return fields_.number(key, field, details().node);
     if (key == "port") return fields_.number(key, field, details().port);

@@ -93,6 +93,7 @@ void LogEncoder::socket(const Socket& socket, uint64_t time_ns) {
   json_.number_unless_zero("mark", socket.mark);
   if (socket.details) {
     json_.bytes("name", socket.details->name);
+    json_.bytes("peer_name", socket.details->peer_name);
     json_.number_unless_zero("peer_inode", socket.details->peer_inode);
     json_.number_unless_zero("node", socket.details->node);
     json_.number_unless_zero("port", socket.details->port);

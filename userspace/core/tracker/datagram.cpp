@@ -18,6 +18,7 @@ void Tracker::on_create(const Hit& hit) {
 
 void Tracker::on_connect(const Hit& hit) {
   const Record& record = hit.record;
+  if (is_unix(record.socket)) return on_unix_connect(hit);
   if (is_connection_oriented(record.socket)) return on_stream_connect(hit);
   if (record.error != 0 || is_over(hit)) return;
   const bool told = record.has_result && record.new_state != State::none;

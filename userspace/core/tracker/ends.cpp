@@ -163,7 +163,7 @@ void Tracker::end_missed(const SocketKey& key, uint64_t now_ns) {
     ++counts_.ended;
     end_mini(key, now_ns);
   } else {
-    ++(row->family == Family::unix ? counts_.ended : counts_.ghosts);
+    ++(is_unix(*row) ? counts_.ended : counts_.ghosts);
     end_silently_known(key, end_of(*row), now_ns, true);
   }
 }

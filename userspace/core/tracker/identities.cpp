@@ -25,6 +25,7 @@ bool may_be_one(const SocketKey& row, const SocketKey& seen) {
 }  // namespace
 
 SocketKey Identities::resolve(const Socket& seen) {
+  if (is_unix(seen)) return {0, seen.inode};
   if (tuples_.empty() && seen.protocol != kMptcp) return seen.key;
   if (table_.find(seen.key) != nullptr) return seen.key;
   if (const auto alias = aliases_.find(seen.key); alias != aliases_.end()) return alias->second;
@@ -42,7 +43,7 @@ SocketKey Identities::resolve(const Socket& seen) {
 }
 
 void Identities::row_is(const Socket& socket) {
-  if (socket.key.sk == 0) return;
+  if (socket.key.sk == 0 || is_unix(socket)) return;
   const uint64_t tuple = tuple_hash(socket);
   const auto [at, added] = tuples_.try_emplace(socket.key, tuple);
   if (!added && at->second != tuple) {

@@ -75,12 +75,25 @@ Socket merged(const Socket& row, Socket&& dumped) {
     if (dumped.ifindex == 0) dumped.ifindex = row.ifindex;
     if (dumped.mark == 0) dumped.mark = row.mark;
   }
+  if (row.details && !row.details->peer_name.empty() && dumped.state == row.state)
+    dumped.details.make().peer_name = row.details->peer_name;
   if (!dumped.owners.empty()) return std::move(dumped);
   dumped.owners = row.owners;
   dumped.no_owner = row.no_owner;
   // Nobody has it open; unless nobody had it open yet.
   if (dumped.inode == 0 && has_known_owner(dumped)) mark_exited(dumped);
   return std::move(dumped);
+}
+
+const SocketDetails& details_of(const Socket& socket) {
+  static const SocketDetails kNone;
+  return socket.details ? *socket.details : kNone;
+}
+
+// Unix sockets have names for ends.
+bool has_other_ends(const Socket& row, const Socket& dumped) {
+  return row.local != dumped.local || (row.peer != dumped.peer && dumped.state != State::listen) ||
+         (is_unix(row) && details_of(row).name != details_of(dumped).name);
 }
 
 EventKind kind_of_change(const Socket& row, const Socket& dumped) {
@@ -161,7 +174,7 @@ void Tracker::settle_rows() {
 void Tracker::discover(Socket&& dumped, uint64_t expires_ns) {
   const Tombstones::Stone* stone = ended_.find(dumped.key);
   if (stone != nullptr && stone->closed && stone->time_ns >= dump_ns_) return;
-  if (!is_request(dumped) && dumped.family != Family::unix) ++counts_.missing;
+  if (!is_request(dumped) && !is_unix(dumped)) ++counts_.missing;
   if (is_orphan(dumped) || is_released(dumped.key)) {
     loose_[dumped.key].released = true;
     mark_exited(dumped);
@@ -215,10 +228,10 @@ void Tracker::correct(const Socket& row, Socket&& dumped, uint64_t expires_ns) {
   found.time_ns = dump_ns_;
   found.resync = resync_;
   const bool other_state = row.state != dumped.state;
-  const bool other_ends =
-      row.local != dumped.local || (row.peer != dumped.peer && dumped.state != State::listen);
+  const bool other_ends = has_other_ends(row, dumped);
   const bool other_backlog = row.state == State::listen && dumped.send_q != row.send_q;
   table_.set_queues(row.key, dumped.recv_q, dumped.send_q);
+  if (is_unix(row)) table_.set_peer_inode(row.key, details_of(dumped).peer_inode);
   Socket now = merged(row, std::move(dumped));
   const bool other_holders = !same_holders(row, now);
   // What was released a moment ago is told by its transition.
@@ -227,7 +240,7 @@ void Tracker::correct(const Socket& row, Socket&& dumped, uint64_t expires_ns) {
   if (other_state || other_ends) {
     if (expected && !mini)
       ++counts_.ended;
-    else if (other_state && !expected && row.family != Family::unix)
+    else if (other_state && !expected && !is_unix(row))
       ++counts_.wrong_state;
     const bool owed = timed != nullptr && timed->close == Timewait::Close::owed;
     found.kind = expected && (mini || !owed) ? EventKind::tcp_state : kind_of_change(row, now);
@@ -272,8 +285,7 @@ std::vector<Socket> Tracker::suspects(const DumpScope& scope) {
     // MPTCP: the cookie is the listener's too. A socket whose cookie was never generated is found by its addresses.
     const bool ambiguous = row.key.sk != 0 && row.key.cookie != 0;
     const bool unfindable = is_connection_oriented(row) ? row.state == State::close : !is_datagram(row);
-    const bool unix_socket = row.family == Family::unix;
-    if (!ambiguous && (!unfindable || unix_socket))
+    if (!ambiguous && (!unfindable || is_unix(row)))
       to_ask.push_back(row);
     else
       suspected_.insert(row.key);

@@ -39,6 +39,13 @@ bool is_another(const Record& record) {
           (record.kind == RecordKind::state && record.new_state == State::established));
 }
 
+// Its own name and whoever is at its other end; what connect() was given is for that call to tell.
+void note_unix_ends(Socket& socket, const SocketDetails& seen) {
+  SocketDetails& details = socket.details.make();
+  if (!seen.name.empty()) details.name = seen.name;
+  if (seen.peer_inode != 0) details.peer_inode = seen.peer_inode;
+}
+
 }  // namespace
 
 bool is_connection_oriented(const Socket& socket) {
@@ -148,6 +155,7 @@ Socket Tracker::current(const Hit& hit) const {
   if (seen.options.known) socket.options = seen.options;
   if (seen.ifindex != 0) socket.ifindex = seen.ifindex;
   if (seen.mark != 0) socket.mark = seen.mark;
+  if (seen.details) note_unix_ends(socket, *seen.details);
   socket.changed_ns = hit.record.time_ns;
   return socket;
 }

@@ -20,8 +20,8 @@
 
 namespace socktrace {
 
-// What one comparison of the table with a dump found, and mended. Connection requests (SYN_RECV without a child) and unix
-// sockets, which no record tells of, count as no fault.
+// What one comparison of the table with a dump found, and mended. Connection requests (SYN_RECV without a child), which no
+// record tells of, and unix sockets, of some of which none does (socketpair()), count as no fault.
 struct ReconcileCounts {
   size_t rows = 0;     // in the dump, each socket once
   size_t missing = 0;  // in the dump, not in the table
@@ -54,8 +54,8 @@ struct TrackerOptions {
 };
 
 // The state machine that turns records and dump rows into events, and keeps the table by them: every event
-// has been applied to the table when the sink gets it, and nothing else changes the table but its queues. No clock, no
-// system calls.
+// has been applied to the table when the sink gets it, and nothing else changes the table but queues and
+// unix peers. No clock, no system calls.
 //
 // What each record does to which row, and the test of each rule: truth_table.md.
 //
@@ -168,6 +168,10 @@ class Tracker {
   void on_connect(const Hit& hit);
   void on_disconnect(const Hit& hit);
   void on_send(const Hit& hit);
+
+  // unix.cpp
+  void on_unix_connect(const Hit& hit);
+  void note_unix_peer(const Socket& accepted);
 
   // ends.cpp
   void on_release(const Hit& hit);

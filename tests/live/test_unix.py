@@ -1,0 +1,127 @@
+"""-x: what happens to unix sockets."""
+
+import os
+import socket
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
+import live
+
+SERVER = """
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+try:
+    s.bind(sys.argv[1]); s.listen(5); print('bound', s.fileno())
+except OSError as error:
+    print('failed', error.errno)
+sys.stdin.readline()
+"""
+
+
+def setUpModule():
+    live.enter_network_namespace()
+
+
+class Unix(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.path = os.path.join(self.directory.name, "server")
+
+    def server(self):
+        child = live.Child(SERVER, self.path)
+        return child, child.line().split()
+
+    def told(self, tracer, event, pid=None):
+        """The first event of that name about our path, as soon as there is one."""
+        found = []
+
+        def look():
+            for record in tracer.events(event):
+                names = [record["socket"].get(name) for name in ("name", "peer_name")]
+                if self.path in names and pid in (None, record.get("process", {}).get("pid")):
+                    found.append(record)
+            return found
+
+        tracer.wait(look, f"{event} of {self.path}")
+        return found[0]
+
+    def test_a_server_and_its_client(self):
+        with live.Tracer("-x", "--json") as tracer:
+            child, (outcome, fd) = self.server()
+            self.assertEqual(outcome, "bound")
+            self.assertEqual(self.told(tracer, "bind.ok")["process"]["pid"], child.pid)
+            listens = self.told(tracer, "tcp.listen")
+            self.assertEqual((listens["fd"], listens["socket"]["send_q"]), (int(fd), 5))
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(self.path)
+                connected = self.told(tracer, "tcp.established")
+                self.assertEqual(connected["socket"]["inode"], os.fstat(client.fileno()).st_ino)
+                self.assertEqual((connected["process"]["pid"], connected["fd"]), (os.getpid(), client.fileno()))
+                self.assertEqual(connected["socket"]["peer_name"], self.path)
+            child.end()
+            closed = self.told(tracer, "socket.closed")
+            self.assertEqual(closed["network"]["transport"], "unix")
+            self.assertTrue(all(owner.get("exited") for owner in closed["owners"]))
+
+    def test_a_failed_bind_names_who_has_the_path(self):
+        with live.Tracer("-x", "--color=never") as tracer:
+            first, (_, fd) = self.server()
+            second, outcome = self.server()
+            self.assertEqual(outcome, ["failed", "98"])
+            self.assertIn(f"[{second.pid}]", tracer.wait_line("x BIND FAILED", f"{self.path}/unix", "EADDRINUSE"))
+            tracer.wait_line("held by", f"[{first.pid}]", f"LISTEN {self.path}  fd {fd}")
+            tracer.wait_line("why", "this socket is bound to it")
+            first.end()
+            second.end()
+            third, outcome = self.server()
+            self.assertEqual(outcome, ["failed", "98"])
+            tracer.wait_line("why", "no socket is bound to it")
+            tracer.wait_line("next", f"ls -l {self.path}")
+            third.end()
+
+    def test_a_connect_that_fails_says_where_to(self):
+        with live.Tracer("-x", "--json") as tracer, socket.socket(socket.AF_UNIX) as client:
+            self.assertEqual(client.connect_ex(self.path), 2)
+            failed = self.told(tracer, "tcp.connect_failed")
+            self.assertEqual((failed["error"]["type"], failed["socket"]["peer_name"]), ("ENOENT", self.path))
+
+    def test_names_come_whole(self):
+        """As long as they may be, abstract ones with NULs and bytes that are no text."""
+        longest = (self.path + "x" * 108)[:107]
+        abstract = b"\0\x1b\0\xff" + os.urandom(4).hex().encode()
+        with live.Tracer("-x", "--json") as tracer:
+            for name in (longest, abstract):
+                with socket.socket(socket.AF_UNIX) as server:
+                    server.bind(name)
+            self.path = longest
+            self.told(tracer, "bind.ok")
+            self.path = "@\\x1b\\x00\\xff" + abstract[4:].decode()
+            self.told(tracer, "bind.ok")
+
+    def test_a_socket_that_was_never_named_is_closed_once(self):
+        with live.Tracer("-x", "--json") as tracer:
+            pair = socket.socketpair()
+            inodes = [os.fstat(end.fileno()).st_ino for end in pair]
+            tracer.signal(10)  # the table on request: by it the two are known
+            tracer.wait(lambda: any(r["socket"]["inode"] == inodes[0] for r in tracer.events("socket.seen")), "the pair")
+            for end in pair:
+                end.close()
+            for inode in inodes:
+                tracer.wait(lambda inode=inode: any(r["socket"]["inode"] == inode for r in tracer.events("socket.closed")), "its end")
+        closed = [r["socket"]["inode"] for r in tracer.events("socket.closed")]
+        self.assertEqual([closed.count(inode) for inode in inodes], [1, 1])
+
+    def test_without_the_option_nothing_is_told(self):
+        with live.Tracer("-t", "--json") as tracer:
+            child, _ = self.server()
+            child.end()
+            with live.listener() as server:
+                tracer.wait_events(1, "tcp.listen", network__local__port=server.getsockname()[1])
+        self.assertEqual([r for r in tracer.events() if r["network"]["transport"] == "unix"], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
