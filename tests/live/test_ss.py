@@ -780,9 +780,31 @@ class Kill(unittest.TestCase):
                 ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", live.SOCKTRACE, "ss", "-K", "-Hltn", "sport", "=", f":{port}"],
                 capture_output=True, text=True, timeout=live.DEADLINE_S,
             )
-            self.assertEqual((result.returncode, result.stdout), (1, ""))
-            self.assertIn(f"127.0.0.1:{port}/tcp", result.stderr)
+            self.assertEqual((result.returncode, result.stdout), (3, ""))
+            self.assertIn("-K needs CAP_NET_ADMIN: run as root", result.stderr)
             self.assertEqual(live.run("ss", "-Hltn", "sport", "=", f":{port}").returncode, 0)
+
+    def test_a_raw_socket_is_closed_if_the_kernel_lists_it(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, 89) as raw, socket.socket(socket.AF_INET, socket.SOCK_RAW, 90) as other:
+            raw.bind(("127.0.0.9", 0))
+            other.bind(("127.0.0.9", 0))
+            result = live.run("ss", "-K", "-Hwan", "src", "127.0.0.9", "and", "sport", "=", "89")
+            if "/proc/net" in live.run("ss", "-wae").stderr:
+                self.skipTest("no raw_diag")
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            left = live.run("ss", "-Hwan", "src", "127.0.0.9").stdout
+            self.assertNotIn("127.0.0.9:89", left)
+            self.assertIn("127.0.0.9:90", left)
+
+    def test_a_socket_that_is_only_bound_is_said_to_stay(self):
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", 0))
+            port = bound.getsockname()[1]
+            if not live.run("ss", "-HBtn", "sport", "=", f":{port}").stdout:
+                self.skipTest("this kernel does not list it")
+            result = live.run("ss", "-K", "-HBtn", "sport", "=", f":{port}")
+            self.assertEqual((result.returncode, result.stdout), (1, ""))
+            self.assertIn(f"127.0.0.1:{port}/tcp: the kernel cannot close a TCP socket that is only bound", result.stderr)
 
 
 class WithoutRoot(unittest.TestCase):

@@ -91,6 +91,11 @@ class DumpFiles(unittest.TestCase):
             (["-Ex"], "the kernel tells the ends of TCP and UDP sockets only"),
             (["-E", "state", "listening"], "-E shows sockets as they end"),
             (["-E", "--sort", "pid"], "-E goes on and on"),
+            (["-E", "fwmark", "=", "1"], "-E: the kernel tells neither user nor process, mark nor cgroup"),
+            (["-E", "user", "=", "0"], "-E: the kernel tells neither user nor process, mark nor cgroup"),
+            (["--diag-file", self.path, "comm", "=", "x"], "a dump file has no processes"),
+            (["-s", "--all-netns"], "-s counts the sockets of one namespace"),
+            (["--group-by", "state", "--columns", "pid"], "--group-by shows counts"),
             (["-F", "/"], "read filter /: Is a directory"),
             (["--bpf-map-id", "x"], "`x` is no number of a BPF map"),
         ):

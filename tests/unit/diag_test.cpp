@@ -326,8 +326,21 @@ TEST(DiagRequest, WithoutACookieTheAddressesAlone) {
   EXPECT_EQ(header.id.idiag_cookie[1], ~0U);
 }
 
-TEST(DiagRequest, RawSocketsCannotBeFoundOneByOne) {
-  EXPECT_TRUE(get_request(parse_row(Table::raw, bytes_of(inet_header()))->socket).empty());
+TEST(DiagRequest, RawSocketsAreFoundByTheirProtocolToo) {
+  Socket socket = parse_row(Table::raw, bytes_of(inet_header()))->socket;
+  socket.protocol = 89;
+  const auto header = header_of<inet_diag_req_v2>(get_request(socket));
+  EXPECT_EQ(header.sdiag_protocol, IPPROTO_RAW);
+  EXPECT_EQ(header.pad, 89) << "sdiag_raw_protocol of inet_diag_req_raw";
+}
+
+TEST(DiagRequest, UnixSocketsAreFoundByInodeWhereNoCookieIsKnown) {
+  Socket socket;
+  socket.family = Family::unix;
+  socket.inode = 77;
+  const auto header = header_of<unix_diag_req>(get_request(socket));
+  EXPECT_EQ(header.udiag_ino, 77U);
+  EXPECT_EQ(header.udiag_cookie[0], ~0U);
 }
 
 }  // namespace

@@ -339,6 +339,22 @@ TEST(FilterPorts, OfSocketsThatAreNotInet) {
   EXPECT_TRUE(accepts("sport 1234", other(Family::netlink, 1234)));
   EXPECT_TRUE(accepts("sport > 65535", other(Family::netlink, 70000)));
   EXPECT_TRUE(accepts("sport < 1025", other(Family::vsock, 1024, 3)));
+}
+
+TEST(FilterPorts, OfNetlinkAndVsockHave32BitsAndASign) {
+  const Socket low = other(Family::netlink, 1234);
+  const Socket chosen = other(Family::netlink, 4'000'000'000);
+  EXPECT_TRUE(parsed("sport = 1234", Family::netlink).matches(low, {}));
+  EXPECT_FALSE(parsed("sport = 1", Family::netlink).matches(low, {}));
+  EXPECT_TRUE(parsed("sport = 4000000000", Family::netlink).matches(chosen, {}));
+  EXPECT_TRUE(accepts("sport = netlink:-294967296", chosen));
+  EXPECT_TRUE(accepts("sport < netlink:0", chosen));
+  EXPECT_FALSE(accepts("sport > netlink:2000000000", chosen));
+  EXPECT_TRUE(accepts("sport = netlink:kernel", other(Family::netlink, 0)));
+  EXPECT_FALSE(accepts("dport = netlink:0", low));
+  EXPECT_TRUE(accepts("sport = vsock:1024", other(Family::vsock, 1024, 3)));
+  EXPECT_NE(error("sport = netlink:rtnl").find("`rtnl` is no port"), std::string::npos);
+  EXPECT_FALSE(parsed("sport > vsock:70000").bytecode({}));
   for (const Socket& portless : {unix_named("/run/x"), other(Family::packet)}) {
     for (const char* text : {"sport = 0", "sport >= 0", "sport <= 65535", "dport 0"})
       EXPECT_FALSE(accepts(text, portless)) << text;
@@ -620,6 +636,12 @@ TEST(FilterOwners, AreAskedForOnlyWhenTheyDecide) {
     EXPECT_TRUE(parsed(text).needs_owners()) << text;
   for (const char* text : {"", "sport 22", "state listening", "netns blue", "dev 1 fwmark 1 autobound"})
     EXPECT_FALSE(parsed(text).needs_owners()) << text;
+}
+
+TEST(FilterOwners, AUserIsKnownWithoutItsProcess) {
+  EXPECT_FALSE(parsed("user 0 and sport 22").needs_processes());
+  for (const char* text : {"pid 1", "comm a", "unit a", "user 0 or container a"})
+    EXPECT_TRUE(parsed(text).needs_processes()) << text;
 }
 
 TEST(FilterOwners, ErrorsNameTheValue) {

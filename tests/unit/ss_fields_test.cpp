@@ -112,6 +112,20 @@ TEST(SsColumns, ChosenFieldsAligned) {
             "tcp    8080    - -\n");
 }
 
+TEST(SsColumns, LinesAreCutAtTheWidthOfATerminal) {
+  ColumnTable table({find_field("proto"), find_field("process")});
+  Row row = listener(22);
+  row.socket.owners = {owner(100, "日本語", 3)};
+  table.add(row);
+  std::string out;
+  table.render(out, true, 9);
+  EXPECT_EQ(out, "Proto Pr…\ntcp   日…\n");
+  table.add(row);
+  out.clear();
+  table.render(out, false, 12);
+  EXPECT_EQ(out, "tcp   日本語\n");
+}
+
 TEST(SsColumns, RowsThatComeLaterAreShownOnceInColumnsAsWide) {
   ColumnTable table({find_field("proto"), find_field("lport")});
   table.add(listener(8080));

@@ -161,7 +161,7 @@ class Run {
         row.socket.no_owner == NoOwner::permission)
       ++hidden_;
     if (!matches) return true;
-    if (plan_.options.kill && !kill(row.socket)) return true;
+    if (plan_.options.kill && !kill(row.socket)) return !refusal_;
     found_ = true;
     if (plan_.fields) look_up_names(row);
     if (!sorting()) return printer_->add(row);
@@ -189,13 +189,21 @@ class Run {
   bool kill(const Socket& socket) {
     const Result<void> closed = source::destroy_socket(socket);
     if (closed) return true;
-    if (closed.error().code == ENOENT) return false;  // it has just ended by itself
+    // The kernel looks for it among connections and listeners only.
+    const bool bound_only =
+        is_tcp(socket) && (socket.state == State::close || socket.state == State::bound_inactive);
+    if (closed.error().code == ENOENT && !bound_only) return false;  // it has just ended by itself
+    if (closed.error().code == EPERM) {
+      refusal_ = Error{"ss: -K needs CAP_NET_ADMIN: run as root", ErrorKind::privilege, EPERM};
+      return false;
+    }
     kill_failed_ = true;
     std::string where;
     append_where(where, socket);
     const bool cannot = closed.error().code == EOPNOTSUPP;
     edges_.message(fmt::format("{}: {}", where,
-                               cannot
+                               bound_only ? "the kernel cannot close a TCP socket that is only bound"
+                               : cannot
                                    ? "this kernel cannot close it (CONFIG_INET_DIAG_DESTROY, or its protocol)"
                                    : closed.error().message));
     return false;

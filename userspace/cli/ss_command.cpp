@@ -121,6 +121,18 @@ Result<RowSource> rows_of_past(const ss::Options& options, const SsEdges& edges,
   });
 }
 
+// What a filter asks for and neither an end nor a dump file tells: every socket would be left out in silence.
+Result<void> check_filter(const ss::Options& options, const Filter& filter) {
+  const auto refuse = [](const char* why) { return Error{std::string("ss: ") + why, ErrorKind::usage}; };
+  if (options.events && (filter.needs_owners() || filter.needs_marks() || filter.needs_cgroups()))
+    return refuse(
+        "-E: the kernel tells neither user nor process, mark nor cgroup of a socket that ended; `sudo "
+        "socktrace` does");
+  if (!options.diag_file.empty() && filter.needs_processes())
+    return refuse("--diag-file: a dump file has no processes: no pid, comm, unit or container in the filter");
+  return {};
+}
+
 // Why the owners of what -E and --diag-file show are not known.
 void explain_missing_owners(const ss::Options& options, const SsEdges& edges) {
   if (!options.show.processes) return;
@@ -154,6 +166,7 @@ Result<int> run_here(ss::Options& options) {
   const Filter& filter = local->filter;
   if (const std::optional<Family> family = filter.family()) ss::select_family(options.selection, *family);
 
+  if (Result<void> checked = check_filter(options, filter); !checked) return std::move(checked.error());
   if (options.show.process_contexts && !selinux_is_enabled())
     return Error{"ss: -Z and -z: SELinux is not enabled on this host", ErrorKind::unavailable};
 

@@ -222,6 +222,10 @@ class Parser {
       return usage("-D writes TCP sockets, and none are selected");
     if (!options.dump_file.empty() && (options.json || options.kill || !options.from.empty()))
       return usage("-D writes what the kernel says now: not with --json, -K or --from");
+    if (options.summary && (options.all_netns || !options.diag_file.empty()))
+      return usage("-s counts the sockets of one namespace: not with --all-netns or --diag-file");
+    if (!options.group_by.empty() && (!options.columns.empty() || !options.dump_file.empty()))
+      return usage("--group-by shows counts: not with --columns or -D");
     if (options.all_netns && (!options.netns.empty() || !options.from.empty()))
       return usage("--all-netns is every namespace of this host: not with -N or --from");
     if (!options.diag_file.empty() && (!options.from.empty() || options.all_netns || !options.netns.empty()))

@@ -87,20 +87,21 @@ class JsonPrinter final : public Printer {
 class ColumnPrinter final : public Printer {
  public:
   ColumnPrinter(const Plan& plan, const SsEdges& edges)
-      : table_(plan.columns), header_(plan.options.show.header), write_(edges.write) {}
+      : table_(plan.columns), header_(plan.options.show.header), width_(edges.width), write_(edges.write) {}
   bool add(const diag::Row& row) override {
     table_.add(row);
     return true;
   }
   bool finish() override {
     std::string out;
-    table_.render(out, std::exchange(header_, false));
+    table_.render(out, std::exchange(header_, false), width_);
     return write_(out);
   }
 
  private:
   ss::ColumnTable table_;
   bool header_;
+  size_t width_;
   const std::function<bool(std::string_view)>& write_;
 };
 

@@ -122,4 +122,18 @@ size_t display_width(std::string_view escaped) {
   return width;
 }
 
+void cut_to_width(std::string& text, size_t start, size_t cells) {
+  const std::string_view line = std::string_view(text).substr(start);
+  if (display_width(line) <= cells) return;
+  size_t end = 0;
+  for (size_t used = 1; end < line.size();) {
+    const CodePoint next = first_code_point(line.substr(end));
+    used += next.length == 0 ? 1 : cell_width(next.value);
+    if (used > cells) break;
+    end += std::max<size_t>(next.length, 1);
+  }
+  text.resize(start + end);
+  text += "…";
+}
+
 }  // namespace socktrace

@@ -42,4 +42,7 @@ bool is_plain_json(std::string_view bytes);
 // combining marks, else 1. A simple version of wcwidth() that needs no locale.
 size_t display_width(std::string_view escaped);
 
+// Cuts the printable text that begins at `start` to as many terminal cells, the last of them an ellipsis.
+void cut_to_width(std::string& text, size_t start, size_t cells);
+
 }  // namespace socktrace

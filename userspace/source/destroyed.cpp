@@ -34,6 +34,7 @@ Result<diag::Row> parse_destroyed(std::span<const std::byte> message) {
   if (!row) return row;
   const std::optional<uint8_t> protocol = row->attributes.value<uint8_t>(INET_DIAG_PROTOCOL);
   if (protocol == IPPROTO_UDP) row = diag::parse_row(diag::Table::udp, message);
+  if (row) row->socket.uid = UINT32_MAX;  // not filled in: 0
   // The last reference to a UDP socket's send buffer, which is not counted as a byte, is gone already: -1.
   if (row && row->socket.send_q == UINT32_MAX) row->socket.send_q = 0;
   return row;

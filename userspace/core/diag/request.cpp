@@ -122,10 +122,14 @@ std::vector<std::byte> get_request(const Socket& socket) {
     if (socket.key.cookie == 0) request.udiag_cookie[0] = request.udiag_cookie[1] = ~0U;
     return bytes(request);
   }
-  if ((socket.family != Family::inet && socket.family != Family::inet6) || socket.type == SOCK_RAW) return {};
+  if (!is_inet(socket)) return {};
   inet_diag_req_v2 request{};
   request.sdiag_family = static_cast<uint8_t>(socket.family);
   request.sdiag_protocol = short_protocol(socket.protocol);
+  if (socket.type == SOCK_RAW) {  // as inet_diag_req_raw, which has the protocol in place of padding
+    request.sdiag_protocol = IPPROTO_RAW;
+    request.pad = short_protocol(socket.protocol);
+  }
   request.idiag_states = ~0U;
   request.id.idiag_sport = htons(socket.local.port);
   request.id.idiag_dport = htons(socket.peer.port);

@@ -47,9 +47,9 @@ struct Predicate {
   Subject subject{};
   Compare compare = Compare::equal;
   std::vector<HostCondition> hosts;  // source, destination: equal to one of them
-  uint64_t number = 0;               // port, ifindex, mark, cgroup id, pid, uid, netns, errno
-  uint32_t mask = UINT32_MAX;        // mark
-  std::string text;                  // command, unit, event: glob; container: beginning of the id
+  uint64_t number = 0;         // port (in two's complement), ifindex, mark, cgroup id, pid, uid, netns, errno
+  uint32_t mask = UINT32_MAX;  // mark
+  std::string text;            // command, unit, event: glob; container: beginning of the id
 };
 
 struct Node {

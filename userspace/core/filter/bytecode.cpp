@@ -89,7 +89,8 @@ Program port_range(uint8_t code, uint16_t port) {
   return program;
 }
 
-Program ports(const Predicate& predicate) {
+std::optional<Program> ports(const Predicate& predicate) {
+  if (predicate.number > UINT16_MAX) return std::nullopt;  // of netlink and vsock
   const bool source = predicate.subject == Subject::source_port;
   const auto port = static_cast<uint16_t>(predicate.number);
   const uint8_t ge = source ? INET_DIAG_BC_S_GE : INET_DIAG_BC_D_GE;

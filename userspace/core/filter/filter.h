@@ -70,6 +70,8 @@ class Filter {
   [[nodiscard]] std::optional<Family> family() const { return family_; }
   // Whether owners have to be known to decide: pid, comm, user, unit, container.
   [[nodiscard]] bool needs_owners() const;
+  // The same but for user, which a socket has by itself.
+  [[nodiscard]] bool needs_processes() const;
   // Whether it asks for what not every caller, or not every kernel, is told.
   [[nodiscard]] bool needs_marks() const;
   [[nodiscard]] bool needs_cgroups() const;

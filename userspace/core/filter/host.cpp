@@ -203,6 +203,25 @@ Result<ParsedHost> parse_pair(std::string_view text, Family family, const Filter
   return ParsedHost{{host}, std::nullopt};
 }
 
+// The port of `sport` and `dport` where it is one of 32 bits: [:]PORT. As in ss it is a signed number, and negative where the
+// kernel has chosen it.
+Result<ParsedHost> parse_wide_port(std::string_view text, Family family) {
+  if (text.starts_with(':')) text.remove_prefix(1);
+  ParsedHost parsed;
+  HostCondition& condition = parsed.conditions.emplace_back();
+  if (is_star(text)) {
+    condition.family = family;
+    return parsed;
+  }
+  const bool kernel = family == Family::netlink && text == "kernel";
+  const bool negative = text.starts_with('-');
+  const std::optional<uint64_t> number = kernel ? 0 : parse_number(text.substr(negative ? 1 : 0));
+  if (!number || *number > UINT32_MAX) return usage("`" + std::string(text) + "` is no port");
+  condition.family = family;
+  condition.port = static_cast<int32_t>(negative ? -*number : *number);
+  return parsed;
+}
+
 }  // namespace
 
 std::optional<uint64_t> parse_number(std::string_view text) {
@@ -231,6 +250,8 @@ Result<ParsedHost> parse_host(std::string_view text, HostPart part, const Filter
     host.family = Family::unix;
     host.pattern = text;
     parsed = ParsedHost{{host}, std::nullopt};
+  } else if (part == HostPart::port && (family == Family::netlink || family == Family::vsock)) {
+    parsed = parse_wide_port(text, family);
   } else if (family == Family::netlink || family == Family::packet || family == Family::vsock) {
     parsed = parse_pair(text, family, options);
   } else {

@@ -62,22 +62,26 @@ bool matches_host(const HostCondition& host, const Socket& socket, bool source) 
   }
 }
 
-// Nothing for families without ports.
-std::optional<uint32_t> port_of(const Socket& socket, bool source) {
+// Those of 32 bits are signed in ss; where there is no peer it has -1. Nothing for families without ports.
+std::optional<int64_t> port_of(const Socket& socket, bool source) {
   switch (socket.family) {
     case Family::inet:
     case Family::inet6:
       return source ? socket.local.port : socket.peer.port;
-    case Family::netlink:
+    case Family::netlink: {
+      const uint32_t peer = socket.details ? socket.details->peer_port : 0;
+      if (!source) return peer != 0 ? static_cast<int32_t>(peer) : -1;
+      return socket.details ? static_cast<int32_t>(socket.details->port) : 0;
+    }
     case Family::vsock:
       if (!socket.details) return 0;
-      return source ? socket.details->port : socket.details->peer_port;
+      return static_cast<int32_t>(source ? socket.details->port : socket.details->peer_port);
     default:
       return std::nullopt;
   }
 }
 
-bool compare(uint64_t value, Compare how, uint64_t with) {
+bool compare(int64_t value, Compare how, int64_t with) {
   switch (how) {
     case Compare::equal:
       return value == with;
@@ -152,8 +156,8 @@ bool matches_predicate(const Predicate& predicate, const Socket& socket, const M
              }) == wanted;
     case Subject::source_port:
     case Subject::destination_port: {
-      const std::optional<uint32_t> port = port_of(socket, predicate.subject == Subject::source_port);
-      return port ? compare(*port, predicate.compare, predicate.number) : !wanted;
+      const std::optional<int64_t> port = port_of(socket, predicate.subject == Subject::source_port);
+      return port ? compare(*port, predicate.compare, static_cast<int64_t>(predicate.number)) : !wanted;
     }
     case Subject::device:
       return (socket.ifindex == predicate.number) == wanted;
@@ -222,9 +226,13 @@ bool any_subject(const Node& node, const Accepts& accepts) {
   return any_subject(*node.left, accepts) || (node.right && any_subject(*node.right, accepts));
 }
 
+bool is_of_processes(Subject subject) {
+  return subject == Subject::pid || subject == Subject::command || subject == Subject::unit ||
+         subject == Subject::container;
+}
+
 bool is_of_owners(Subject subject) {
-  return subject == Subject::pid || subject == Subject::command || subject == Subject::user ||
-         subject == Subject::unit || subject == Subject::container;
+  return subject == Subject::user || is_of_processes(subject);
 }
 
 }  // namespace
@@ -236,6 +244,10 @@ bool Filter::matches(const Socket& socket, const MatchContext& context) const {
 
 bool Filter::needs_owners() const {
   return root_ && any_subject(*root_, is_of_owners);
+}
+
+bool Filter::needs_processes() const {
+  return root_ && any_subject(*root_, is_of_processes);
 }
 
 bool Filter::needs_marks() const {

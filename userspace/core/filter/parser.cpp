@@ -266,8 +266,9 @@ Result<void> Parser::parse_port_value(Predicate& predicate, const Lexeme& value)
   if (!host) return std::move(host.error());
   if (host->prefix) family = host->prefix;
   const HostCondition& condition = host->conditions.front();
-  if (condition.family == Family::unspecified && condition.port >= 0) {
-    predicate.number = static_cast<uint64_t>(condition.port);
+  const bool wide = condition.family == Family::netlink || condition.family == Family::vsock;
+  if (wide ? condition.port != -1 : condition.family == Family::unspecified && condition.port >= 0) {
+    predicate.number = static_cast<uint64_t>(int64_t{condition.port});
     return {};
   }
   // `sport = *`, `sport = unix:NAME`: only ports have an order.

@@ -10,7 +10,8 @@ namespace {
 
 // One line of cells; the padding that is owed is written only before text.
 void append_line(std::string& out, const std::vector<std::string>& cells, const std::vector<size_t>& widths,
-                 const std::vector<const Field*>& fields) {
+                 const std::vector<const Field*>& fields, size_t terminal) {
+  const size_t start = out.size();
   size_t blanks = 0;
   for (size_t i = 0; i < cells.size(); ++i) {
     const size_t padding = widths[i] - display_width(cells[i]);
@@ -20,6 +21,7 @@ void append_line(std::string& out, const std::vector<std::string>& cells, const 
     out += cells[i];
     blanks = fields[i]->right ? 0 : padding;
   }
+  if (terminal != 0) cut_to_width(out, start, terminal);
   out += '\n';
 }
 
@@ -32,7 +34,7 @@ void ColumnTable::add(const diag::Row& row) {
   rows_.push_back(std::move(cells));
 }
 
-void ColumnTable::render(std::string& out, bool header) {
+void ColumnTable::render(std::string& out, bool header, size_t width) {
   std::vector<std::string> titles;
   for (const Field* field : fields_) titles.emplace_back(field->title);
   const auto widen = [&](const std::vector<std::string>& cells) {
@@ -40,8 +42,8 @@ void ColumnTable::render(std::string& out, bool header) {
   };
   if (header) widen(titles);
   for (const auto& row : rows_) widen(row);
-  if (header) append_line(out, titles, widths_, fields_);
-  for (const auto& row : rows_) append_line(out, row, widths_, fields_);
+  if (header) append_line(out, titles, widths_, fields_, width);
+  for (const auto& row : rows_) append_line(out, row, widths_, fields_, width);
   rows_.clear();
 }
 

@@ -17,8 +17,9 @@ class ColumnTable {
       : fields_(std::move(fields)), widths_(fields_.size(), 1) {}
 
   void add(const diag::Row& row);
-  // The rows since the last time, in columns that only get wider.
-  void render(std::string& out, bool header);
+  // The rows since the last time, in columns that only get wider. `width`: of the terminal, at which lines are cut (as ps
+  // does); 0: they are whole.
+  void render(std::string& out, bool header, size_t width = 0);
 
  private:
   std::vector<const Field*> fields_;

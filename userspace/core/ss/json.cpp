@@ -36,6 +36,10 @@ void append_owners(std::string& out, const Socket& socket) {
     append_number(out, owner.process->pid);
     out += ",\"name\":";
     append_json_string(out, owner.process->name);
+    if (owner.tid != 0) {
+      out += ",\"tid\":";
+      append_number(out, owner.tid);
+    }
     if (owner.fd >= 0) {
       out += ",\"fd\":";
       append_number(out, owner.fd);
