@@ -93,10 +93,19 @@ class Errors(unittest.TestCase):
         self.assertIn("socktrace: ready", result.stderr)
         self.assertNotIn("unix", result.stderr)
 
-    def test_unix_sockets_are_said_to_have_no_events(self):
-        result = live.run("-x", "--for", "100ms")
-        self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertRegex(result.stderr, "socktrace: ready: .*; unix sockets: in the table, but no events")
+    def test_where_no_hook_tells_of_unix_closes_the_ready_line_says_so(self):
+        result = live.run("-x", "--verbose", "--for", "100ms")
+        hooked = "hook fentry/unix_release: attached" in result.stderr
+        self.assertEqual("closes of unix sockets are found within a second" in result.stderr, not hooked, result.stderr)
+        result = live.run("-x", "--bind-result=infer", "--for", "100ms")
+        self.assertIn("unix sockets are looked at every second", result.stderr)
+
+    def test_a_full_standard_output_is_said(self):
+        for words in (["--for", "100ms"], ["--json", "--for", "100ms"], ["ss", "-tan"], ["ss", "-tanj"]):
+            with open("/dev/full", "w") as full, live.listener():
+                result = subprocess.run([live.SOCKTRACE, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=live.DEADLINE_S)
+            self.assertEqual(result.returncode, 1, words)
+            self.assertIn("No space left on device", result.stderr)
 
 
 class SelfTest(unittest.TestCase):
