@@ -109,8 +109,8 @@ struct st_stats {
 
 #define ST_NAME_BYTES 128 /* sun_path has 108; a power of two, as the verifier wants to see it */
 
-/* A name of a unix socket, as in sun_path: its own, also the one that bind() was refused; with ST_CONNECT the one that it
- * was to connect to. */
+/* A name of a unix socket, as in sun_path: its own, also the one that bind() was refused; with ST_CONNECT that of the socket
+ * that it is connected with, or was to be. */
 struct st_name {
 	__u32 peer_inode; /* of the socket at the other end, if it has one; 0 unknown */
 	__u32 length;	  /* of bytes; 0: none. An abstract name begins with a NUL, a path may end with one */

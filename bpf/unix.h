@@ -9,6 +9,10 @@
 #include "sock.h"
 #include "task.h"
 
+/* include/linux/errno.h: not for user space */
+#define ST_ERESTARTSYS 512
+#define ST_ERESTART_RESTARTBLOCK 516
+
 #define ST_FAMILY_BYTES 2 /* of sun_family, which a sockaddr_un and its length begin with */
 
 static __always_inline bool st_is_traced_unix(const struct sock *sk)
@@ -71,13 +75,27 @@ static __always_inline void st_fill_unix(struct st_with_name *record, const stru
 		record->name.peer_inode = st_inode_probed(peer);
 }
 
-/* `call` is what bind() or connect() began with, else NULL. */
+/* A signal came: the call is begun again, or returns EINTR, which is decided later (ERESTARTSYS and
+ * its kin). */
+static __always_inline bool st_was_interrupted(long result)
+{
+	return result <= -ST_ERESTARTSYS && result >= -ST_ERESTART_RESTARTBLOCK;
+}
+
+/*
+ * `call` is what bind() or connect() began with, else NULL. What a call that failed was given is
+ * read when it ends, and another thread may have changed it; of one that succeeded the kernel has
+ * the name.
+ */
 static __always_inline void st_unix_result(__u8 kind, long result, int fd, const struct sock *sk,
 					   const struct st_call *call)
 {
-	struct st_with_name *record =
-	    st_reserve(sizeof(*record), kind, ST_F_TASK | ST_F_RESULT | ST_F_NAME);
+	const struct sock *named = sk;
+	struct st_with_name *record;
 
+	if (st_was_interrupted(result))
+		return;
+	record = st_reserve(sizeof(*record), kind, ST_F_TASK | ST_F_RESULT | ST_F_NAME);
 	if (!record)
 		return;
 	record->head.error = result < 0 ? -result : 0;
@@ -85,9 +103,11 @@ static __always_inline void st_unix_result(__u8 kind, long result, int fd, const
 	st_fill_unix(record, sk);
 	if (kind == ST_LISTEN)
 		record->sock.backlog = BPF_CORE_READ(sk, sk_max_ack_backlog);
-	if (call && (kind == ST_CONNECT || result))
+	if (kind == ST_CONNECT && !result)
+		named = BPF_CORE_READ((const struct unix_sock *)sk, peer);
+	if (call && result)
 		st_fill_given_name(&record->name, call);
-	else
-		st_fill_own_name(&record->name, sk);
+	else if (named)
+		st_fill_own_name(&record->name, named);
 	st_submit(record, kind == ST_LISTEN || (kind == ST_BIND && result));
 }

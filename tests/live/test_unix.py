@@ -19,6 +19,25 @@ except OSError as error:
 sys.stdin.readline()
 """
 
+# By the system call itself: Python would begin it again.
+INTERRUPTED = """
+import ctypes, signal, socket, struct, sys, threading, time
+libc = ctypes.CDLL(None, use_errno=True)
+main = threading.get_ident()
+signal.signal(signal.SIGUSR2, lambda *_: None)
+signal.siginterrupt(signal.SIGUSR2, False)
+def interrupt():
+    time.sleep(0.2)
+    signal.pthread_kill(main, signal.SIGUSR2)
+    time.sleep(0.2)
+    print('interrupted', flush=True)
+threading.Thread(target=interrupt, daemon=True).start()
+s = socket.socket(socket.AF_UNIX)
+address = struct.pack('H', socket.AF_UNIX) + sys.argv[1].encode() + bytes(1)
+print(libc.connect(s.fileno(), address, len(address)))
+sys.stdin.readline()
+"""
+
 
 def setUpModule():
     live.enter_network_namespace()
@@ -76,9 +95,10 @@ class Unix(unittest.TestCase):
             tracer.wait_line("why", "this socket is bound to it")
             first.end()
             second.end()
+            tracer.wait_line("- CLOSED", f"{self.path}/unix")
             third, outcome = self.server()
             self.assertEqual(outcome, ["failed", "98"])
-            tracer.wait_line("why", "no socket is bound to it")
+            tracer.wait_line("why", "no socket is known by that name")
             tracer.wait_line("next", f"ls -l {self.path}")
             third.end()
 
@@ -87,6 +107,34 @@ class Unix(unittest.TestCase):
             self.assertEqual(client.connect_ex(self.path), 2)
             failed = self.told(tracer, "tcp.connect_failed")
             self.assertEqual((failed["error"]["type"], failed["socket"]["peer_name"]), ("ENOENT", self.path))
+
+    def test_a_call_that_a_signal_interrupts_is_told_when_it_is_over(self):
+        with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as first:
+            server.bind(self.path)
+            server.listen(0)
+            first.connect(self.path)
+            with live.Tracer("-x", "--json") as tracer:
+                client = live.Child(INTERRUPTED, self.path)
+                self.assertEqual(client.line(), "interrupted")
+                server.accept()[0].close()
+                self.assertEqual(client.line(), "0")
+                self.told(tracer, "tcp.established", client.pid)
+                client.end()
+            self.assertEqual([r for r in tracer.events("tcp.connect_failed") if r["process"]["pid"] == client.pid], [])
+
+    def test_a_path_is_asked_for_by_either_end(self):
+        with live.Tracer("-x", "--json", "dst", self.path) as tracer, socket.socket(socket.AF_UNIX) as client:
+            client.connect_ex(self.path + "x")
+            client.connect_ex(self.path)
+            self.told(tracer, "tcp.connect_failed")
+        self.assertEqual({r["socket"]["peer_name"] for r in tracer.events("tcp.connect_failed")}, {self.path})
+
+    def test_what_closes_at_the_end_of_the_trace_is_told(self):
+        with live.Tracer("-x", "--json") as tracer:
+            with socket.socket(socket.AF_UNIX) as server:
+                server.bind(self.path)
+                self.told(tracer, "bind.ok")
+        self.told(tracer, "socket.closed")
 
     def test_names_come_whole(self):
         """As long as they may be, abstract ones with NULs and bytes that are no text."""

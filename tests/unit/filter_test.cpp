@@ -333,6 +333,11 @@ TEST(FilterPorts, AFamilyInFrontSelectsTheFamilyOfTheQuery) {
   EXPECT_TRUE(accepts("sport unix:*bus", unix_named("/run/bus"))) << "no ports: an address, as in ss";
   EXPECT_FALSE(accepts("sport != unix:*bus", unix_named("/run/bus")));
   EXPECT_TRUE(accepts("sport != unix:*bus", unix_named("/run/train")));
+  Socket client = unix_named("");
+  EXPECT_FALSE(accepts("dst unix:*", client));
+  client.details->peer_name = "/run/bus";
+  EXPECT_TRUE(accepts("dst /run/*", client));
+  EXPECT_FALSE(accepts("src /run/*", client));
 }
 
 TEST(FilterPorts, OfSocketsThatAreNotInet) {

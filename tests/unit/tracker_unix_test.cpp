@@ -90,7 +90,7 @@ TEST(Tracker, FailedUnixConnectLeavesTheConnectionThatThereIs) {
 
 TEST(Tracker, UnixDatagramConnectsAndDisconnects) {
   Tracked tracked;
-  tracked << client_connects().type(SOCK_DGRAM);
+  tracked << client_connects().type(SOCK_DGRAM).peer_inode(50);
   tracked << RecordBuilder(RecordKind::connect, 0)
                  .unix_socket(60)
                  .type(SOCK_DGRAM)
@@ -100,6 +100,7 @@ TEST(Tracker, UnixDatagramConnectsAndDisconnects) {
   EXPECT_EQ(tracked.told(),
             "udp.connect u60 *>/run/server established<closed by 8 owners 8/3\n"
             "udp.connect u60 * closed<established by 8 owners 8/3\n");
+  EXPECT_EQ(tracked.table.find({0, 60})->details->peer_inode, 0u);
 }
 
 TEST(Tracker, AcceptedUnixSocketAndItsClientKnowEachOther) {
@@ -116,6 +117,17 @@ TEST(Tracker, AcceptedUnixSocketAndItsClientKnowEachOther) {
   EXPECT_EQ(tracked.told(), "tcp.accept u51 /run/server established by 7 owners 7/5\n");
   EXPECT_EQ(tracked.table.find({0, 51})->details->peer_inode, 60u);
   EXPECT_EQ(tracked.table.find({0, 60})->details->peer_inode, 51u);
+  Table replayed;
+  for (const Event& event : tracked.events) replayed.apply(event);
+  EXPECT_EQ(replayed.find({0, 60})->details->peer_inode, 51u);
+  tracked << release(51, 7);
+  EXPECT_EQ(tracked.table.find({0, 60})->details->peer_inode, 0u);
+}
+
+TEST(Tracker, UnixSocketThatWasConnectedWhenItWasNamedStaysSo) {
+  Tracked tracked;
+  tracked << server(RecordKind::bind).state(State::established);
+  EXPECT_EQ(tracked.rows(), "u50 /run/server established owners 7/4\n");
 }
 
 TEST(Tracker, UnixSocketOfADumpIsTheOneOfItsRecords) {

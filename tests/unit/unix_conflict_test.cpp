@@ -40,18 +40,46 @@ TEST(ExplainUnix, NamesWhoIsBoundToThePath) {
       "app.service\n");
 }
 
-TEST(ExplainUnix, FileWithoutASocketWasLeftBehind) {
-  const Socket accepted = named(kPath, State::established, 5);
+TEST(ExplainUnix, FileWithoutASocketMayHaveBeenLeftBehind) {
+  Socket accepted = named(kPath, State::established, 5);
+  accepted.inbound = true;
   EXPECT_EQ(explained(EventKind::bind_failed, named(kPath, State::close, 9), EADDRINUSE, {accepted}),
-            "  unix_file_left [nobody]: the file exists, but no socket is bound to it: who made it has not "
-            "removed it (unlink() before bind()) | ls -l '/run/app'\\''s.sock'\n");
+            "  unix_path_exists [nobody]: the file exists, and no socket is known by that name: it was left "
+            "behind, or is of a socket that was bound by another spelling of the path, or of none | ls -l "
+            "'/run/app'\\''s.sock'\n");
 }
 
-TEST(ExplainUnix, AbstractNamesAreOfANetworkNamespace) {
+TEST(ExplainUnix, AbstractNamesAreOfANetworkNamespaceAndAType) {
   const Socket asking = named("@app", State::close, 9, 1);
-  EXPECT_TRUE(diagnose::holds_unix_name(asking, named("@app", State::close, 5, 1)));
-  EXPECT_FALSE(diagnose::holds_unix_name(asking, named("@app", State::close, 5, 2)));
-  EXPECT_FALSE(diagnose::holds_unix_name(asking, asking));
+  Socket datagram = named("@app", State::close, 5, 1);
+  datagram.type = SOCK_DGRAM;
+  EXPECT_TRUE(diagnose::may_hold_unix_name(asking, named("@app", State::close, 5, 1)));
+  EXPECT_FALSE(diagnose::may_hold_unix_name(asking, named("@app", State::close, 5, 2)));
+  EXPECT_FALSE(diagnose::may_hold_unix_name(asking, datagram));
+  EXPECT_FALSE(diagnose::may_hold_unix_name(asking, asking));
+}
+
+TEST(ExplainUnix, OfSeveralSocketsTheYoungestThatIsOpenIsTold) {
+  Socket old = owned_by(named(kPath, State::listen, 5), 1, "old");
+  Socket young = owned_by(named(kPath, State::listen, 6), 2, "young");
+  Socket client = owned_by(named(kPath, State::established, 7), 3, "client");
+  old.opened_ns = 1;
+  young.opened_ns = 2;
+  client.opened_ns = 3;
+  const Socket asking = named(kPath, State::close, 9);
+  EXPECT_NE(explained(EventKind::bind_failed, asking, EADDRINUSE, {young, old, client}).find("ps -fp 2"),
+            std::string::npos);
+  EXPECT_NE(explained(EventKind::bind_failed, asking, EADDRINUSE, {client}).find("ps -fp 3"),
+            std::string::npos);
+}
+
+TEST(ExplainUnix, HolderThatHasJustClosedIsStillNamed) {
+  Socket gone = owned_by(named(kPath, State::listen, 0), 7, "app");
+  gone.key = {0, 5};
+  gone.owners.front().exited = true;
+  const std::string said =
+      explained(EventKind::bind_failed, named(kPath, State::close, 9), EADDRINUSE, {gone});
+  EXPECT_NE(said.find("this socket had the name, and was closed a moment ago"), std::string::npos) << said;
 }
 
 TEST(ExplainUnix, SaysWhatAnErrorMeansForAUnixSocket) {

@@ -1,5 +1,6 @@
 #include "cli/explanation.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "enrich/lineage.h"
 #include "source/dump.h"
 #include "sys/netns.h"
+#include "sys/procfs.h"
 
 namespace socktrace::cli {
 namespace {
@@ -31,10 +33,37 @@ bool has_ended(const Socket& socket, const source::KnownNamespaces& namespaces) 
   return found && !found->has_value();
 }
 
+// The same path in another mount namespace is another file, or is taken for one. Nothing where a process is gone.
+std::optional<uint32_t> mount_namespace_of(const sys::Procfs& procfs, const ProcessRef& process) {
+  const Result<sys::ProcessDir> dir =
+      process ? procfs.process(process->pid) : Result<sys::ProcessDir>(Error{});
+  const Result<uint32_t> inode = dir ? dir->mount_namespace() : Result<uint32_t>(Error{});
+  return inode ? std::optional(*inode) : std::nullopt;
+}
+
+bool is_elsewhere(const sys::Procfs& procfs, const Socket& socket, std::optional<uint32_t> here) {
+  const auto differs = [&](const Owner& owner) {
+    const std::optional<uint32_t> there = mount_namespace_of(procfs, owner.process);
+    return here && there && *there != *here;
+  };
+  return !socket.owners.empty() && std::all_of(socket.owners.begin(), socket.owners.end(), differs);
+}
+
+void prepare_unix(const Event& event, std::vector<Socket>& sockets, const source::Comparison& comparison,
+                  const source::KnownNamespaces& namespaces) {
+  const Result<sys::Procfs> procfs = sys::Procfs::open();
+  if (!procfs) return;
+  const std::optional<uint32_t> here = mount_namespace_of(*procfs, event.process);
+  std::erase_if(sockets, [&](const Socket& socket) { return is_elsewhere(*procfs, socket, here); });
+  if (comparison.sees_unix_ends()) return;
+  for (Socket& socket : sockets)
+    if (has_ended(socket, namespaces)) socket.inode = 0;
+}
+
 // What a failure can be explained by.
 bool is_concerned_by(const Event& event, const Socket& row) {
   const Socket& asking = event.socket;
-  if (is_unix(asking)) return diagnose::holds_unix_name(asking, row);
+  if (is_unix(asking)) return diagnose::may_hold_unix_name(asking, row);
   if (row.netns != asking.netns || is_unix(row)) return false;
   if (event.kind == EventKind::tcp_connect_failed) return row.peer == asking.peer;
   return asking.local.port == 0 || row.local.port == asking.local.port;
@@ -54,8 +83,7 @@ void explain(Event& event, const Table& table, source::Comparison& comparison,
   table.for_each([&](const Socket& row) {
     if (is_concerned_by(event, row)) sockets.push_back(row);
   });
-  std::erase_if(sockets,
-                [&](const Socket& socket) { return is_unix(socket) && has_ended(socket, namespaces); });
+  if (is_unix(event.socket)) prepare_unix(event, sockets, comparison, namespaces);
   // Descriptors wander by fork, exec and SCM_RIGHTS without any record: who holds the port is looked up now.
   if (Result<source::OwnerMap> owners = comparison.find_owners()) {
     for (Socket& socket : sockets) {

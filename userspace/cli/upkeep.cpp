@@ -95,7 +95,10 @@ void Upkeep::round(uint64_t now_ns) {
 
 void Upkeep::end(uint64_t now_ns) {
   tell_lost(now_ns);
-  if (owed_) compare_after_loss(now_ns);
+  if (owed_)
+    compare_after_loss(now_ns);
+  else if (looks_at_unix_)
+    look_at_unix(now_ns);
 }
 
 Result<ReconcileCounts> Upkeep::compare(std::string_view reason) {

@@ -131,6 +131,7 @@ void Table::apply(const Event& event) {
     default:
       break;
   }
+  if (is_unix(event.socket)) note_unix_peer(event);
   if (event.gone) return erase(event.socket.key);
   Socket& row = put(event.socket);
   if (event.kind != EventKind::tcp_closed && event.kind != EventKind::tcp_connect_failed) return;
@@ -143,6 +144,16 @@ void Table::set_queues(const SocketKey& key, uint32_t recv_q, uint32_t send_q) {
   if (at == kNone) return;
   rows_[at].socket.recv_q = recv_q;
   rows_[at].socket.send_q = send_q;
+}
+
+void Table::note_unix_peer(const Event& event) {
+  const uint32_t peer_inode = event.socket.details ? event.socket.details->peer_inode : 0;
+  if (peer_inode == 0) return;
+  const SocketKey peer{0, peer_inode};
+  if (event.kind == EventKind::tcp_accept) return set_peer_inode(peer, event.socket.inode);
+  const Socket* row = event.gone ? find(peer) : nullptr;
+  if (row != nullptr && row->details && row->details->peer_inode == event.socket.inode)
+    set_peer_inode(peer, 0);
 }
 
 void Table::set_peer_inode(const SocketKey& key, uint32_t peer_inode) {

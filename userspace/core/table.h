@@ -23,6 +23,9 @@ namespace socktrace {
 //     TIME_WAIT, FIN_WAIT2                     event.socket without inode: a mini-socket has none
 //     CLOSE                                    event.socket without peer: not connected
 //   any other                                  event.socket
+//
+// When one end of a unix connection is accepted or ends, so that the other has it for a peer, or has none any more, the row
+// of the other says so.
 // clang-format on
 //
 // Rows lie densely in arbitrary order, found through a 4-byte index by key, and chained by port: about 240
@@ -37,7 +40,7 @@ class Table {
 
   // Queues change with every packet, and no event tells it: as a dump has just seen them. Does nothing without a row.
   void set_queues(const SocketKey& key, uint32_t recv_q, uint32_t send_q);
-  // Nor does one of a unix socket tell by whom its connection was accepted.
+  // Nor with whom a unix socket is connected that nothing told of.
   void set_peer_inode(const SocketKey& key, uint32_t peer_inode);
 
   [[nodiscard]] size_t size() const { return rows_.size(); }
@@ -87,6 +90,7 @@ class Table {
   static uint64_t hash_of(PortChain chain);
   [[nodiscard]] uint32_t position_of(const SocketKey& key) const;
   [[nodiscard]] uint32_t head_of(PortChain chain) const;
+  void note_unix_peer(const Event& event);
   Socket& put(const Socket& socket);
   void erase(const SocketKey& key);
   void link(uint32_t position);

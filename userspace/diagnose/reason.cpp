@@ -10,7 +10,7 @@
 namespace socktrace::diagnose {
 namespace {
 
-constexpr std::array<std::string_view, static_cast<size_t>(Reason::unix_file_left) + 1> kIds = {
+constexpr std::array<std::string_view, static_cast<size_t>(Reason::unix_path_exists) + 1> kIds = {
     "listener_overlap",    "dual_stack_overlap", "reuseport_uid_mismatch",
     "listen_conflict",     "bound_overlap",      "udp_overlap",
     "outgoing_connection", "inbound_connection", "closing_connection",
@@ -18,7 +18,7 @@ constexpr std::array<std::string_view, static_cast<size_t>(Reason::unix_file_lef
     "holder_unknown",      "address_not_local",  "address_other_interface",
     "privileged_port",     "already_bound",      "mapped_v6_only",
     "scope_missing",       "tcp_multicast",      "policy",
-    "other_error",         "unix_name_taken",    "unix_file_left",
+    "other_error",         "unix_name_taken",    "unix_path_exists",
 };
 
 constexpr uint64_t kTimeWait_s = 60;  // TCP_TIMEWAIT_LEN

@@ -41,7 +41,7 @@ enum class Reason : uint8_t {
   other_error,
   // of unix sockets
   unix_name_taken,
-  unix_file_left,
+  unix_path_exists,
 };
 
 std::string_view id(Reason reason);  // "listener_overlap"

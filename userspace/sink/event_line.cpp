@@ -182,8 +182,10 @@ void append_details(std::string& out, const Event& event, const LineStyle& style
       break;
   }
   if (event.lifetime_ns > 0)
-    append_detail(out,
-                  (event.lifetime_is_bound ? "lived ≥ " : "lived ") + format_duration(event.lifetime_ns));
+    append_detail(out, (event.lifetime_is_bound ? "lived ≥ "
+                        : event.resync          ? "lived ≤ "
+                                                : "lived ") +
+                           format_duration(event.lifetime_ns));
   if (event.stats) append_stats(out, *event.stats);
   const bool inherited = !event.process && !socket.owners.empty() &&
                          std::all_of(socket.owners.begin(), socket.owners.end(), [](const Owner& owner) {

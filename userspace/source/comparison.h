@@ -40,6 +40,7 @@ class Comparison {
   // Adds the sockets of namespaces that have become known since the last look, and ends those of namespaces that have
   // vanished. Costs nothing when there are none.
   Result<void> follow_namespaces();
+  [[nodiscard]] bool sees_unix_ends() const { return live_.sees_unix_ends(); }
   // After a run or a look that failed: what was held is applied, and what was read of the dump.
   void abandon();
 

@@ -110,11 +110,12 @@ Result<std::string> ProcessDir::arguments() const {
   return read("cmdline");
 }
 
-Result<uint32_t> ProcessDir::net_namespace() const {
-  auto target = link("ns/net");
+Result<uint32_t> ProcessDir::namespace_inode(const char* kind) const {
+  const std::string name = std::string("ns/") + kind;
+  auto target = link(name.c_str());
   if (!target) return std::move(target.error());
-  const auto inode = parse_inode_link(*target, "net");
-  if (!inode) return about({"ns/net does not name a namespace: " + *target});
+  const auto inode = parse_inode_link(*target, kind);
+  if (!inode) return about({name + " does not name a namespace: " + *target});
   return *inode;
 }
 

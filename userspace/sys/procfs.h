@@ -58,13 +58,15 @@ class ProcessDir {
   [[nodiscard]] Result<std::string> executable() const;
   [[nodiscard]] Result<std::string> cgroup() const;     // see enrich/cgroup.h
   [[nodiscard]] Result<std::string> arguments() const;  // NUL-separated
-  [[nodiscard]] Result<uint32_t> net_namespace() const;
+  [[nodiscard]] Result<uint32_t> net_namespace() const { return namespace_inode("net"); }
+  [[nodiscard]] Result<uint32_t> mount_namespace() const { return namespace_inode("mnt"); }
   [[nodiscard]] Result<DescriptorDir> descriptors() const;
 
  private:
   [[nodiscard]] Error about(Error error) const;
   [[nodiscard]] Result<std::string> read(const char* name) const;
   [[nodiscard]] Result<std::string> link(const char* name) const;
+  [[nodiscard]] Result<uint32_t> namespace_inode(const char* kind) const;
 
   UniqueFd dir_;
   uint32_t pid_;

@@ -46,7 +46,8 @@ bool matches_host(const HostCondition& host, const Socket& socket, bool source) 
     case Family::inet6:
       return matches_inet(host, socket, source ? socket.local : socket.peer);
     case Family::unix:
-      return host.family == Family::unix && source && glob(host.pattern, details.name, FNM_CASEFOLD);
+      if (host.family != Family::unix || (!source && details.peer_name.empty())) return false;
+      return glob(host.pattern, source ? details.name : details.peer_name, FNM_CASEFOLD);
     case Family::netlink:
       return host.family == Family::netlink && matches_number(host.node, socket.protocol) &&
              matches_number(static_cast<uint32_t>(host.port), source ? details.port : details.peer_port);

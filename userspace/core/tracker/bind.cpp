@@ -49,7 +49,8 @@ void Tracker::on_bound(const Hit& hit) {
   const bool datagram = is_datagram(hit.record.socket);
   Socket socket = current(hit);
   if (hit.row == nullptr) {
-    socket.state = State::close;
+    socket.state =
+        is_unix(socket) && hit.record.new_state != State::none ? hit.record.new_state : State::close;
   } else if (socket.since_is_bound && socket.opened_ns <= hit.record.time_ns) {
     socket.opened_ns = hit.record.time_ns;
     socket.since_is_bound = false;

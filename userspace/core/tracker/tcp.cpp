@@ -217,7 +217,6 @@ void Tracker::on_accept(const Hit& hit) {
   add_owner(accepted.socket, accepted.process, record.task.fd);
   if (is_released(hit.key)) mark_exited(accepted.socket);
   accepted.gone = ended;
-  if (is_unix(accepted.socket)) note_unix_peer(accepted.socket);
   emit(std::move(accepted));
 }
 

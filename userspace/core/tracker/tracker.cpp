@@ -194,7 +194,7 @@ void Tracker::emit(Event&& event) {
   else
     identities_.row_ends(event.socket.key);
   const bool may_start_again = event.gone && options_.ends_are_seen && !is_released(event.socket.key);
-  if (may_start_again && !all_exited(event.socket)) idle_.keep(event.socket);
+  if (may_start_again && !is_unix(event.socket) && !all_exited(event.socket)) idle_.keep(event.socket);
   sink_(std::move(event));
 }
 

@@ -171,7 +171,6 @@ class Tracker {
 
   // unix.cpp
   void on_unix_connect(const Hit& hit);
-  void note_unix_peer(const Socket& accepted);
 
   // ends.cpp
   void on_release(const Hit& hit);

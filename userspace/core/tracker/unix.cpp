@@ -14,8 +14,11 @@ void Tracker::on_unix_connect(const Hit& hit) {
   const State before = hit.row != nullptr ? hit.row->state : State::close;
   const bool failed = record.error != 0;
   Socket socket = current(hit);
-  std::string peer_name = record.socket.details ? record.socket.details->peer_name : "";
-  if (socket.details || !peer_name.empty()) socket.details.make().peer_name = std::move(peer_name);
+  const SocketDetails told = record.socket.details ? *record.socket.details : SocketDetails();
+  if (socket.details || !told.peer_name.empty()) {
+    socket.details.make().peer_name = told.peer_name;
+    socket.details->peer_inode = failed ? 0 : told.peer_inode;
+  }
   socket.state = failed ? before : record.new_state;
 
   EventKind kind = record.socket.type == SOCK_DGRAM ? EventKind::udp_connect : EventKind::tcp_established;
@@ -26,12 +29,6 @@ void Tracker::on_unix_connect(const Hit& hit) {
   connected.gone = failed && hit.row == nullptr;
   add_owner(connected.socket, connected.process, connected.fd);
   emit(std::move(connected));
-}
-
-// Whose socket an accepted one is connected with, is known of both from then on.
-void Tracker::note_unix_peer(const Socket& accepted) {
-  if (accepted.details && accepted.details->peer_inode != 0)
-    table_.set_peer_inode({0, accepted.details->peer_inode}, accepted.inode);
 }
 
 }  // namespace socktrace
