@@ -8,6 +8,7 @@
 
 #include "socktrace.skel.h"
 
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,6 +17,9 @@
 #include "probe/tracer.h"
 
 namespace socktrace::probe {
+
+// What libbpf takes while it loads: the kernel's BTF (5 MB) twice, an index of it, and ours.
+inline constexpr size_t kLibbpfBytes = size_t{16} << 20;
 
 struct SkeletonDeleter {
   void operator()(socktrace_bpf* skeleton) const { socktrace_bpf__destroy(skeleton); }

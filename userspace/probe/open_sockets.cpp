@@ -13,6 +13,7 @@
 
 #include "probe/libbpf_log.h"
 #include "probe/loader.h"
+#include "sys/large_blocks.h"
 #include "sys/parallel.h"
 #include "sys/unique_fd.h"
 
@@ -36,6 +37,7 @@ void set_wanted(socktrace_bpf::socktrace_bpf__rodata& constants, std::span<const
 
 // One iterator alone, loaded.
 Result<Skeleton> load(Iterator iterator, std::span<const uint32_t> wanted = {}) {
+  const sys::LargeBlocks blocks(kLibbpfBytes);
   Skeleton skeleton(socktrace_bpf__open());
   if (!skeleton) return Error::system("open BPF programs", errno, ErrorKind::unavailable);
   bpf_program* program = nullptr;

@@ -15,6 +15,7 @@
 #include "probe/loader.h"
 #include "probe/open_sockets.h"
 #include "probe/tracepoint.h"
+#include "sys/large_blocks.h"
 #include "sys/unique_fd.h"
 
 namespace socktrace::probe {
@@ -121,6 +122,7 @@ Tracer::~Tracer() = default;
 
 Result<Tracer> Tracer::attach(const Options& options) {
   if (Result<void> checked = check(options); !checked) return std::move(checked.error());
+  const sys::LargeBlocks blocks(kLibbpfBytes);
   if (options.bind_result == BindResult::infer) return attach_with(options);
   if (options.bind_result == BindResult::tracepoint) {
     Result<Tracer> tracer = attach_with(options);
