@@ -291,6 +291,24 @@ class Disk(Directory):
         self.assertEqual(live.run("log", "--from", self.log, "-q").returncode, 0)
 
     @unittest.skipUnless(shutil.which("strace"), "strace is missing")
+    def test_a_slow_disk_is_left_alone_meanwhile_and_nothing_is_lost(self):
+        path, calls, seconds = os.path.join(self.log, "socktrace.jsonl"), self.log + ".calls", 3
+        with recorder(self.log) as tracer:
+            ledger = Ledger()
+            with strace(tracer.process.pid, "-P", path, "-e", "trace=write", "-e", "inject=write:delay_enter=200000", output=calls):
+                live.pass_time(seconds)
+            ledger.end()
+        with open(calls, encoding="utf-8") as file:
+            writes = sum("write(" in line for line in file)
+        # of 0.2 s each, and four times as long between them
+        self.assertTrue(1 <= writes <= seconds + 2, writes)
+        lines = records(self.log)
+        self.check_sequence(lines)
+        self.assertFalse([line for line in lines if line["k"] == "loss"])
+        with open(path, "rb") as file:
+            self.assertEqual({cookie for cookie, _ in ledger.lines} - listening_cookies(file.read()), set())
+
+    @unittest.skipUnless(shutil.which("strace"), "strace is missing")
     def test_what_matters_is_on_disk_at_once(self):
         """fdatasync after a failed bind; file and directory when a file is put aside."""
         path = os.path.join(self.log, "socktrace.jsonl")

@@ -9,11 +9,15 @@
 #include <cstring>
 #include <utility>
 
+#include "sys/clock.h"
+
 namespace socktrace::sink {
 namespace {
 
 constexpr size_t kLargeBatch = 256 << 10;    // written without waiting for flush()
 constexpr uint64_t kRetry_ns = 100'000'000;  // after an error
+constexpr uint64_t kSlow_ns = 20'000'000;    // a write to the page cache takes microseconds
+constexpr uint64_t kSlowShare = 5;           // of the time may be spent in writes
 constexpr uint64_t kPathInterval_ns = 1'000'000'000;
 constexpr uint64_t kSpaceInterval_ns = 1'000'000'000;
 constexpr uint64_t kMostFree = uint64_t{1} << 30;
@@ -152,6 +156,7 @@ void LogFile::flush(Moment now) {
     keyframe(interval_over ? "interval" : "loss", now);
   }
   write(now.boottime_ns);
+  if (waiting_) return;
   if (encoder_.needs_header(now.boottime_ns)) begin_file("interval", now);
   sync_if_due(now.boottime_ns);
   check_path(now);
@@ -170,13 +175,33 @@ void LogFile::write_if_large(uint64_t now_ns) {
   if (buffer_.size() >= kLargeBatch) write(now_ns);
 }
 
+uint64_t LogFile::clock_ns() const {
+  return hooks_.clock ? hooks_.clock() : sys::boottime_ns();
+}
+
+// Leaves the disk alone for a while when it is slow, so that events go on being taken from the kernel.
 void LogFile::write(uint64_t now_ns) {
+  waiting_ = rests_until_ns_ != 0 && clock_ns() < rests_until_ns_ && !file_.is_stdout();
+  if (!waiting_) return write_now(now_ns);
+  if (buffer_.size() < options_.most_waiting_bytes) return;
+  waiting_ = false;
+  drop(0, now_ns);
+  warn(now_ns,
+       fmt::format("event log {}: the disk is too slow; tracing goes on, {} events not written so far",
+                   options_.path, events_dropped_));
+}
+
+void LogFile::write_now(uint64_t now_ns) {
+  waiting_ = false;
   if (buffer_.empty()) return;
   if (last_error_ != 0 && now_ns < retry_ns_) {
     drop(0, now_ns);
     return;
   }
+  const uint64_t began_ns = clock_ns();
   const AppendFile::Wrote wrote = try_write(now_ns);
+  const uint64_t took_ns = clock_ns() - began_ns;
+  rests_until_ns_ = took_ns >= kSlow_ns ? began_ns + kSlowShare * took_ns : 0;
   unsynced_ |= wrote.bytes > 0;
   bytes_since_keyframe_ += wrote.bytes;
   lead_written(wrote.bytes);
@@ -226,7 +251,7 @@ void LogFile::begin_anew(Moment now) {
                             "copytruncate");
   ++options_.header.segment;
   begin_file("truncated", now);
-  write(now.boottime_ns);
+  write_now(now.boottime_ns);
 }
 
 // Asked once a second, oftener while there is none. The oldest files make room, on the other thread.
@@ -287,7 +312,7 @@ void LogFile::sync_name() {
 // Trailer of a file that is left in order.
 void LogFile::end_file(Moment now, std::optional<RecordCounts> records) {
   encoder_.trailer(buffer_, {now.boottime_ns, encoder_.events(), events_dropped_ + events_lost_, records});
-  write(now.boottime_ns);
+  write_now(now.boottime_ns);
   if (!file_.is_stdout()) syncer_.run([fd = file_.descriptor()] { fsync(fd->get()); });
 }
 
@@ -318,12 +343,12 @@ Result<void> LogFile::reopen(Moment now) {
   retry_ns_ = 0;
   ++options_.header.segment;
   begin_file("rotate", now);
-  write(now.boottime_ns);
+  write_now(now.boottime_ns);
   return {};
 }
 
 void LogFile::close(Moment now, std::optional<RecordCounts> records) {
-  write(now.boottime_ns);
+  write_now(now.boottime_ns);
   end_file(now, records);
   syncer_.wait();
   compressor_.wait();

@@ -32,6 +32,8 @@ struct LogFileOptions {
   uint64_t keyframe_interval_ns = 300'000'000'000;  // 0: only at the start of each file
   // And sooner after so much else: what is replayed to reach a moment, a fraction of a second whatever the rate.
   uint64_t keyframe_every_bytes = 32 << 20;
+  // Of lines that wait for a slow disk; what comes above it is dropped.
+  size_t most_waiting_bytes = 64 << 20;
 };
 
 using SocketVisitor = std::function<void(const Socket&)>;
@@ -41,11 +43,14 @@ struct LogFileHooks {
   std::function<void(const SocketVisitor&)> sockets;
   // A message for people, at most one every 10 s.
   std::function<void(const std::string&)> warn;
+  // CLOCK_BOOTTIME in ns, to see how long a write takes; null: that clock.
+  std::function<uint64_t()> clock;
 };
 
 // The event log on disk: records are gathered by add() and written by flush(), one write(2) a batch.
 //
-// A failing disk, one that is nearly full, or a directory that is gone never blocks or ends tracing. A file that
+// A failing disk, one that is nearly full, or a directory that is gone never blocks or ends tracing. On a disk so slow that
+// the kernel lets writers wait, at most a fifth of the time is spent waiting: meanwhile lines are kept, within a bound. A file that
 // was removed is made anew within a second. What could not be written is dropped and counted; the first
 // record written afterwards is the loss, where = "disk". The disk is tried again with every flush, at most
 // ten times a second. fdatasync() runs on another thread, once a second and at once after bind.failed,
@@ -76,6 +81,8 @@ class LogFile {
   LogFile(LogFileOptions options, LogFileHooks hooks, AppendFile file);
   void begin_file(std::string_view reason, Moment now);
   void write(uint64_t now_ns);
+  void write_now(uint64_t now_ns);
+  [[nodiscard]] uint64_t clock_ns() const;
   void rebuild_lead();
   void lead_written(size_t bytes);
   void drop(size_t written, uint64_t now_ns);
@@ -115,6 +122,9 @@ class LogFile {
   uint64_t path_checked_ns_ = 0;
   bool low_space_ = false;  // less is free than Rotation::min_free_bytes
   uint64_t space_checked_ns_ = 0;
+
+  uint64_t rests_until_ns_ = 0;  // after a write that took long; 0: none did
+  bool waiting_ = false;         // buffer_ holds what was not tried to be written yet
 
   int last_error_ = 0;
   uint64_t retry_ns_ = 0;  // not before this time after an error
