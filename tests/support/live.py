@@ -60,14 +60,14 @@ class Pipe:
 
     def take(self):
         """The whole lines that have arrived; at the end what is left, too."""
+        parts = [self.rest]
         while not self.ended:
             try:
-                part = os.read(self.stream.fileno(), 1 << 16)
+                parts.append(os.read(self.stream.fileno(), 1 << 16))
             except BlockingIOError:
                 break
-            self.ended = part == b""
-            self.rest += part
-        *lines, self.rest = self.rest.split(b"\n")
+            self.ended = parts[-1] == b""
+        *lines, self.rest = b"".join(parts).split(b"\n")
         if self.ended and self.rest:
             lines.append(self.rest)
             self.rest = b""

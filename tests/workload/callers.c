@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <linux/io_uring.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,15 @@ static void make_bind(int fd, const char* host, int port) {
   bind(fd, (struct sockaddr*)address, sizeof(*address));
 }
 
+/* Some hosts of virtual machines have no 32-bit system calls. */
+static void refused(int signal) {
+  static const char kAbsent[] = "absent everything\n";
+
+  (void)signal;
+  if (write(STDOUT_FILENO, kAbsent, sizeof(kAbsent) - 1) < 0) _exit(1);
+  _exit(0);
+}
+
 int main(int count, char** words) {
   int port, server, client, child;
   long result;
@@ -151,7 +161,9 @@ int main(int count, char** words) {
     return 0;
   }
 
+  signal(SIGSEGV, refused);
   server = make_socket();
+  signal(SIGSEGV, SIG_DFL);
   make_bind(server, "127.0.0.1", port);
   make_bind(make_socket(), "127.0.0.1", port);
   make_bind(make_socket(), "198.51.100.1", port);
