@@ -128,6 +128,27 @@ static __always_inline void st_take(struct st_with_task *record, const struct st
 	record->sock = call->sock;
 }
 
+/*
+ * The IPv4 or IPv6 socket of a call that succeeded though no hook saw it reach the protocol, or
+ * NULL. Of a unix socket, which no hook sees, the result is told here.
+ */
+static __always_inline const struct sock *st_unseen_sock(__u8 kind, const struct st_call *call,
+							 long result)
+{
+	const struct sock *sk;
+
+	if (result && !(st_config.features & ST_CFG_UNIX))
+		return NULL;
+	sk = st_sock_of(call->fd);
+	if (!sk)
+		return NULL;
+	if (st_is_traced_unix(sk)) {
+		st_unix_result(kind, result, call->fd, sk, call);
+		return NULL;
+	}
+	return !result && st_is_inet(sk) ? sk : NULL;
+}
+
 /* A bind that no hook saw either failed before it reached the protocol (EBADF, a bad length), which
  * is told to nobody, or belongs to a protocol with a bind of its own (raw, SCTP), which the socket
  * itself describes. */
@@ -137,12 +158,8 @@ static __always_inline void st_bind_result(const struct st_call *call, long resu
 	struct st_with_task *record;
 
 	if (!call->seen) {
-		sk = st_sock_of(call->fd);
+		sk = st_unseen_sock(ST_BIND, call, result);
 		if (!sk)
-			return;
-		if (st_is_traced_unix(sk))
-			return st_unix_result(ST_BIND, result, call->fd, sk, call);
-		if (result || !st_is_inet(sk))
 			return;
 	}
 	record = st_result(ST_BIND, result, call->fd);
@@ -325,12 +342,8 @@ static __always_inline void st_connect_result(const struct st_call *call, long r
 	struct st_with_task *record;
 
 	if (!call->seen) {
-		sk = st_sock_of(call->fd);
+		sk = st_unseen_sock(ST_CONNECT, call, result);
 		if (!sk)
-			return;
-		if (st_is_traced_unix(sk))
-			return st_unix_result(ST_CONNECT, result, call->fd, sk, call);
-		if (result || !st_is_inet(sk))
 			return;
 	}
 	record = st_result(ST_CONNECT, result, call->fd);

@@ -21,15 +21,21 @@ sys.stdin.readline()
 
 # By the system call itself: Python would begin it again.
 INTERRUPTED = """
-import ctypes, signal, socket, struct, sys, threading, time
+import ctypes, signal, socket, struct, sys, threading
 libc = ctypes.CDLL(None, use_errno=True)
-main = threading.get_ident()
+main, task = threading.get_ident(), f'/proc/self/task/{threading.get_native_id()}/'
 signal.signal(signal.SIGUSR2, lambda *_: None)
 signal.siginterrupt(signal.SIGUSR2, False)
+# How often the main thread has waited, once it waits for the server and has done so more than so many times.
+def waits(times=0):
+    while True:
+        count = next(int(line.split()[1]) for line in open(task + 'status') if line.startswith('voluntary_ctxt_switches'))
+        if 'unix' in open(task + 'wchan').read() and count > times:
+            return count
 def interrupt():
-    time.sleep(0.2)
+    before = waits()
     signal.pthread_kill(main, signal.SIGUSR2)
-    time.sleep(0.2)
+    waits(before)
     print('interrupted', flush=True)
 threading.Thread(target=interrupt, daemon=True).start()
 s = socket.socket(socket.AF_UNIX)

@@ -103,6 +103,13 @@ TEST(Tracker, UnixDatagramConnectsAndDisconnects) {
   EXPECT_EQ(tracked.table.find({0, 60})->details->peer_inode, 0u);
 }
 
+TEST(Tracker, UnixConnectFromBeforeADumpKeepsTheStateThatTheDumpShowed) {
+  Tracked tracked;
+  tracked.dump(2 * kSecond, {dumped(60, State::close).owner(8, 3)});
+  tracked << client_connects().at(kSecond);
+  EXPECT_EQ(tracked.rows(), "u60 *>/run/server closed owners 8/3\n");
+}
+
 TEST(Tracker, AcceptedUnixSocketAndItsClientKnowEachOther) {
   Tracked tracked;
   tracked << client_connects();

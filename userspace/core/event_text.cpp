@@ -25,13 +25,14 @@ void append_where(std::string& out, const Socket& socket) {
       out += to_string(socket.family, socket.peer);
     }
   } else {
-    if (socket.details && !socket.details->name.empty())
-      append_escaped(out, socket.details->name);
-    else
+    const SocketDetails& details = details_of(socket);
+    if (details.name.empty())
       out += "*:" + std::to_string(socket.inode);
-    if (socket.details && !socket.details->peer_name.empty()) {
+    else
+      append_escaped(out, details.name);
+    if (!details.peer_name.empty()) {
       out += ' ';
-      append_escaped(out, socket.details->peer_name);
+      append_escaped(out, details.peer_name);
     }
   }
   out += '/';

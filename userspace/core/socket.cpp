@@ -64,6 +64,11 @@ bool is_listening(const Socket& socket) {
   return is_datagram(socket) && socket.state == State::close && socket.local.port != 0;
 }
 
+const SocketDetails& details_of(const Socket& socket) {
+  static const SocketDetails kNone;
+  return socket.details ? *socket.details : kNone;
+}
+
 bool is_unix(const Socket& socket) {
   return socket.family == Family::unix;
 }

@@ -80,6 +80,9 @@ struct Socket {
 
 inline constexpr uint16_t kMptcp = 262;  // IPPROTO_MPTCP, which older headers lack
 
+// Its details, or empty ones.
+const SocketDetails& details_of(const Socket& socket);
+
 bool is_inet(const Socket& socket);  // IPv4 or IPv6
 bool is_unix(const Socket& socket);
 bool is_tcp(const Socket& socket);        // TCP and MPTCP

@@ -147,13 +147,12 @@ void Table::set_queues(const SocketKey& key, uint32_t recv_q, uint32_t send_q) {
 }
 
 void Table::note_unix_peer(const Event& event) {
-  const uint32_t peer_inode = event.socket.details ? event.socket.details->peer_inode : 0;
+  const uint32_t peer_inode = details_of(event.socket).peer_inode;
   if (peer_inode == 0) return;
   const SocketKey peer{0, peer_inode};
   if (event.kind == EventKind::tcp_accept) return set_peer_inode(peer, event.socket.inode);
   const Socket* row = event.gone ? find(peer) : nullptr;
-  if (row != nullptr && row->details && row->details->peer_inode == event.socket.inode)
-    set_peer_inode(peer, 0);
+  if (row != nullptr && details_of(*row).peer_inode == event.socket.inode) set_peer_inode(peer, 0);
 }
 
 void Table::set_peer_inode(const SocketKey& key, uint32_t peer_inode) {

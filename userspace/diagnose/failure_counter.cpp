@@ -12,7 +12,7 @@ std::string key_of(const Event& event) {
   const Process& process = *event.process;
   return fmt::format("{} {} {} {} {} {} {}", event.socket.netns, event.socket.protocol,
                      event.socket.local.port, process.name, process.unit, process.container,
-                     event.socket.details ? event.socket.details->name : "");
+                     details_of(event.socket).name);
 }
 
 }  // namespace

@@ -15,8 +15,7 @@ namespace socktrace::diagnose {
 namespace {
 
 const std::string& name_of(const Socket& socket) {
-  static const std::string kNone;
-  return socket.details ? socket.details->name : kNone;
+  return details_of(socket).name;
 }
 
 bool is_abstract(const std::string& name) {

@@ -87,10 +87,9 @@ struct Tracer::Impl {
   }
 
   void attach_hook(const HookInfo& info, bpf_program* program, const Options& options, std::string refusal) {
-    if (info.group == HookGroup::stamp && !bpf_program__autoload(program)) return;  // not needed here
+    const bool conditional = info.group == HookGroup::stamp || info.group == HookGroup::unix_end;
+    if (conditional && !bpf_program__autoload(program) && refusal.empty()) return;  // not needed here
     if (info.group == (bind_result == BindResult::fexit ? HookGroup::syscall : HookGroup::fexit)) return;
-    if (info.group == HookGroup::unix_end && (!options.unix_sockets || bind_result != BindResult::fexit))
-      return;
     Hook hook{bpf_program__section_name(program), false, std::move(refusal), std::string(info.cost)};
     if (bpf_program__autoload(program)) {
       if (!info.needs.empty() && !running.contains(info.needs)) {

@@ -205,7 +205,8 @@ Result<diag::TableSet> dump_sockets(const DumpRequest& request, const std::funct
 
 Result<std::optional<Socket>> find_socket(const Socket& socket) {
   const std::vector<std::byte> request = diag::get_request(socket);
-  if (request.empty()) return Error{"find socket: not a kind that sock_diag finds one by one"};
+  if (request.empty() || socket.type == SOCK_RAW)
+    return Error{"find socket: not a kind that sock_diag finds one by one"};
   Result<std::unique_ptr<sys::NetlinkTransport>> transport = sys::open_sock_diag();
   if (!transport) return std::move(transport.error());
   sys::Netlink netlink(std::move(*transport));

@@ -36,8 +36,7 @@ bool matches_inet(const HostCondition& host, const Socket& socket, const Endpoin
 }
 
 bool matches_host(const HostCondition& host, const Socket& socket, bool source) {
-  static const SocketDetails kNone;
-  const SocketDetails& details = socket.details ? *socket.details : kNone;
+  const SocketDetails& details = details_of(socket);
   const auto matches_number = [](uint32_t wanted, uint32_t number) {
     return wanted == UINT32_MAX || wanted == number;
   };
@@ -69,14 +68,11 @@ std::optional<int64_t> port_of(const Socket& socket, bool source) {
     case Family::inet:
     case Family::inet6:
       return source ? socket.local.port : socket.peer.port;
-    case Family::netlink: {
-      const uint32_t peer = socket.details ? socket.details->peer_port : 0;
-      if (!source) return peer != 0 ? static_cast<int32_t>(peer) : -1;
-      return socket.details ? static_cast<int32_t>(socket.details->port) : 0;
-    }
+    case Family::netlink:
+      if (!source && details_of(socket).peer_port == 0) return -1;
+      [[fallthrough]];
     case Family::vsock:
-      if (!socket.details) return 0;
-      return static_cast<int32_t>(source ? socket.details->port : socket.details->peer_port);
+      return static_cast<int32_t>(source ? details_of(socket).port : details_of(socket).peer_port);
     default:
       return std::nullopt;
   }

@@ -75,7 +75,7 @@ Socket merged(const Socket& row, Socket&& dumped) {
     if (dumped.ifindex == 0) dumped.ifindex = row.ifindex;
     if (dumped.mark == 0) dumped.mark = row.mark;
   }
-  if (row.details && !row.details->peer_name.empty() && dumped.state == row.state)
+  if (!details_of(row).peer_name.empty() && dumped.state == row.state)
     dumped.details.make().peer_name = row.details->peer_name;
   if (!dumped.owners.empty()) return std::move(dumped);
   dumped.owners = row.owners;
@@ -83,11 +83,6 @@ Socket merged(const Socket& row, Socket&& dumped) {
   // Nobody has it open; unless nobody had it open yet.
   if (dumped.inode == 0 && has_known_owner(dumped)) mark_exited(dumped);
   return std::move(dumped);
-}
-
-const SocketDetails& details_of(const Socket& socket) {
-  static const SocketDetails kNone;
-  return socket.details ? *socket.details : kNone;
 }
 
 // Unix sockets have names for ends.

@@ -13,13 +13,14 @@ void Tracker::on_unix_connect(const Hit& hit) {
   if (is_over(hit)) return;
   const State before = hit.row != nullptr ? hit.row->state : State::close;
   const bool failed = record.error != 0;
+  const bool late = hit.row != nullptr && record.time_ns < hit.row->changed_ns;
   Socket socket = current(hit);
-  const SocketDetails told = record.socket.details ? *record.socket.details : SocketDetails();
+  const SocketDetails& told = details_of(record.socket);
   if (socket.details || !told.peer_name.empty()) {
     socket.details.make().peer_name = told.peer_name;
     socket.details->peer_inode = failed ? 0 : told.peer_inode;
   }
-  socket.state = failed ? before : record.new_state;
+  socket.state = failed || late ? before : record.new_state;
 
   EventKind kind = record.socket.type == SOCK_DGRAM ? EventKind::udp_connect : EventKind::tcp_established;
   if (failed) kind = EventKind::tcp_connect_failed;
