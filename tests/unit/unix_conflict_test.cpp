@@ -67,7 +67,7 @@ TEST(ExplainUnix, OfSeveralSocketsTheYoungestThatIsOpenIsTold) {
   young.opened_ns = 2;
   client.opened_ns = 3;
   const Socket asking = named(kPath, State::close, 9);
-  EXPECT_NE(explained(EventKind::bind_failed, asking, EADDRINUSE, {young, old, client}).find("ps -fp 2"),
+  EXPECT_NE(explained(EventKind::bind_failed, asking, EADDRINUSE, {client, old, young}).find("ps -fp 2"),
             std::string::npos);
   EXPECT_NE(explained(EventKind::bind_failed, asking, EADDRINUSE, {client}).find("ps -fp 3"),
             std::string::npos);
