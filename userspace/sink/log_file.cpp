@@ -14,10 +14,11 @@
 namespace socktrace::sink {
 namespace {
 
-constexpr size_t kLargeBatch = 256 << 10;    // written without waiting for flush()
-constexpr uint64_t kRetry_ns = 100'000'000;  // after an error
-constexpr uint64_t kSlow_ns = 20'000'000;    // a write to the page cache takes microseconds
-constexpr uint64_t kSlowShare = 5;           // of the time may be spent in writes
+constexpr size_t kLargeBatch = 256 << 10;      // written without waiting for flush()
+constexpr uint64_t kRetry_ns = 100'000'000;    // after an error
+constexpr size_t kMostKept = 4 * kLargeBatch;  // of memory, between batches
+constexpr uint64_t kSlow_ns = 20'000'000;      // a write to the page cache takes microseconds
+constexpr uint64_t kSlowShare = 5;             // of the time may be spent in writes
 constexpr uint64_t kPathInterval_ns = 1'000'000'000;
 constexpr uint64_t kSpaceInterval_ns = 1'000'000'000;
 constexpr uint64_t kMostFree = uint64_t{1} << 30;
@@ -87,8 +88,14 @@ void LogFile::begin_file(std::string_view reason, Moment now) {
   keyframe(reason, now);
 }
 
-void LogFile::rebuild_lead() {
+// What a slow disk has let grow is given back.
+void LogFile::empty_buffer() {
   buffer_.clear();
+  if (buffer_.capacity() > kMostKept) std::string().swap(buffer_);
+}
+
+void LogFile::rebuild_lead() {
+  empty_buffer();
   options_.header.next_seq = missing_.count > 0 ? missing_seq_ : encoder_.next_seq();
   if (header_pending_) encoder_.header(buffer_, options_.header);
   header_bytes_ = buffer_.size();
@@ -216,7 +223,7 @@ void LogFile::write_now(uint64_t now_ns) {
                              what, events_dropped_));
     return;
   }
-  buffer_.clear();
+  empty_buffer();
   header_bytes_ = lead_bytes_ = 0;
   if (error_before != 0)
     warn(now_ns, fmt::format("event log {}: writing again; {} events were not written", options_.path,
