@@ -256,6 +256,24 @@ class Loss(unittest.TestCase):
         self.assertFalse([m for m in tracer.messages if "astray" in m], tracer.messages)
 
 
+class SlowReader(unittest.TestCase):
+    def test_whoever_does_not_read_standard_output_costs_no_record(self):
+        live.enter_network_namespace()
+        connections = 15_000  # three times what the ring holds
+        command = [live.SOCKTRACE, "-N", "self", "-t", "-a", "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tracer:
+            self.assertIn("ready", tracer.stderr.readline())
+            churn = Churn("--connections", connections)
+            self.assertEqual(churn.process.stdout.readline(), f"made {connections}\n")  # the pipe has long been full
+            churn.end()
+            tracer.send_signal(signal.SIGINT)
+            records = [json.loads(line) for line in tracer.stdout]
+            self.assertRegex(tracer.stderr.read(), r"socktrace: \d+ events, 0 lost\n")
+        closed = sum(r.get("event") == "tcp.closed" for r in records)
+        self.assertEqual(closed, 2 * connections + 1)  # both ends, and the listener
+        self.assertEqual([r for r in records if r["k"] == "loss"], [])
+
+
 class Audit(unittest.TestCase):
     def test_without_a_loss_it_finds_nothing_to_mend(self):
         live.enter_network_namespace()

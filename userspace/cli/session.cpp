@@ -58,9 +58,11 @@ Result<void> Session::table_on_demand() {
     say("the table could not be compared with the kernel: " + counts.error().message + "; tracing goes on");
     return {};
   }
-  const sink::Moment moment = now();
-  if (log_) log_->keyframe("request", moment);
-  if (json_) json_->keyframe("request", moment);
+  live_.meanwhile([this] {
+    const sink::Moment moment = now();
+    if (log_) log_->keyframe("request", moment);
+    if (json_) json_->keyframe("request", moment);
+  });
   const size_t listed = prints_lines() ? print_table() : table_.size();
   if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
   say(fmt::format(
@@ -116,11 +118,20 @@ Result<void> Session::finish() {
 }
 
 Result<bool> Session::flush() {
-  const sink::Moment moment = now();
-  if (log_) log_->flush(moment);
-  if (!json_) return output_.flush();
-  json_->flush(moment);
-  return json_->last_error() != EPIPE && json_->last_error() != EIO;
+  Result<bool> is_read = true;
+  const auto write = [&] {
+    const sink::Moment moment = now();
+    if (log_) log_->flush(moment);
+    if (json_) json_->flush(moment);
+    is_read = json_ ? json_->last_error() != EPIPE && json_->last_error() != EIO : output_.flush();
+  };
+  const bool may_wait =
+      (log_ && !log_->is_written()) || (json_ && !json_->is_written()) || !output_.buffer().empty();
+  if (may_wait)
+    live_.meanwhile(write);
+  else
+    write();
+  return is_read;
 }
 
 // Most records come without a wakeup, so the ring is looked at often while there are any. On a quiet host the

@@ -21,7 +21,7 @@
 namespace socktrace::probe {
 namespace {
 
-constexpr size_t kDrainLimit = 65'536;
+constexpr size_t kDrainLimit = 8192;
 
 struct LinkDeleter {
   void operator()(bpf_link* link) const { bpf_link__destroy(link); }

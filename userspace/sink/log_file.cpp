@@ -14,7 +14,8 @@
 namespace socktrace::sink {
 namespace {
 
-constexpr size_t kLargeBatch = 256 << 10;      // written without waiting for flush()
+constexpr size_t kLargeBatch = 256 << 10;      // of rows, written without waiting for flush()
+constexpr size_t kMostUnwritten = 8 << 20;     // of events, likewise: flush() should do it
 constexpr uint64_t kRetry_ns = 100'000'000;    // after an error
 constexpr size_t kMostKept = 4 * kLargeBatch;  // of memory, between batches
 constexpr uint64_t kSlow_ns = 20'000'000;      // a write to the page cache takes microseconds
@@ -116,24 +117,24 @@ void LogFile::lead_written(size_t bytes) {
 void LogFile::add(const Event& event) {
   encoder_.event(buffer_, event);
   sync_now_ |= is_urgent(event.kind);
-  write_if_large(event.time_ns);
+  write_if(kMostUnwritten, event.time_ns);
 }
 
 void LogFile::add(const LogLoss& loss) {
   events_lost_ += loss.count;
   encoder_.loss(buffer_, loss);
   sync_now_ = true;
-  write_if_large(loss.time_ns);
+  write_if(kMostUnwritten, loss.time_ns);
 }
 
 void LogFile::add(const LogClock& clock) {
   encoder_.clock(buffer_, clock);
-  write_if_large(clock.time_ns);
+  write_if(kMostUnwritten, clock.time_ns);
 }
 
 void LogFile::add(const LogAudit& audit) {
   encoder_.audit(buffer_, audit);
-  write_if_large(audit.time_ns);
+  write_if(kMostUnwritten, audit.time_ns);
 }
 
 void LogFile::keyframe(std::string_view reason, Moment now) {
@@ -145,7 +146,7 @@ void LogFile::keyframe(std::string_view reason, Moment now) {
   encoder_.keyframe_begin(buffer_, {now.boottime_ns, std::string(reason), rows});
   hooks_.sockets([&](const Socket& socket) {
     encoder_.row(buffer_, socket, now.boottime_ns);
-    write_if_large(now.boottime_ns);
+    write_if(kLargeBatch, now.boottime_ns);
   });
   encoder_.keyframe_end(buffer_, {now.boottime_ns, rows});
   keyframe_bytes_ = file_.size() + buffer_.size() - before;
@@ -178,8 +179,8 @@ void LogFile::flush(Moment now) {
   if (too_large || too_old || at_limit) rotate(now);
 }
 
-void LogFile::write_if_large(uint64_t now_ns) {
-  if (buffer_.size() >= kLargeBatch) write(now_ns);
+void LogFile::write_if(size_t most, uint64_t now_ns) {
+  if (buffer_.size() >= most) write(now_ns);
 }
 
 uint64_t LogFile::clock_ns() const {

@@ -50,7 +50,7 @@ struct LogFileHooks {
 // The event log on disk: records are gathered by add() and written by flush(), one write(2) a batch.
 //
 // A failing disk, one that is nearly full, or a directory that is gone never blocks or ends tracing. On a disk so slow that
-// the kernel lets writers wait, at most a fifth of the time is spent waiting: meanwhile lines are kept, within a bound. A file that
+// the kernel lets writers wait, at most a fifth of the time is spent waiting: in between lines are kept, within a bound. A file that
 // was removed is made anew within a second. What could not be written is dropped and counted; the first
 // record written afterwards is the loss, where = "disk". The disk is tried again with every flush, at most
 // ten times a second. fdatasync() runs on another thread, once a second and at once after bind.failed,
@@ -75,6 +75,7 @@ class LogFile {
 
   [[nodiscard]] uint64_t events_written() const { return encoder_.events() - events_dropped_; }
   [[nodiscard]] uint64_t events_dropped() const { return events_dropped_; }
+  [[nodiscard]] bool is_written() const { return buffer_.empty(); }  // all that was added
   [[nodiscard]] int last_error() const { return last_error_; }  // errno of the last write; 0: it went well
 
  private:
@@ -88,7 +89,7 @@ class LogFile {
   void lead_written(size_t bytes);
   void drop(size_t written, uint64_t now_ns);
   void warn(uint64_t now_ns, const std::string& message);
-  void write_if_large(uint64_t now_ns);
+  void write_if(size_t most, uint64_t now_ns);
   bool has_room(uint64_t now_ns);
   AppendFile::Wrote try_write(uint64_t now_ns);
   void check_path(Moment now);

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <optional>
+#include <span>
 #include <thread>
 
 #include "sys/clock.h"
@@ -29,9 +31,30 @@ void Live::deliver(const Record& record, const std::function<void(const Record&)
   on_record(record);
 }
 
+// Into memory, behind what is there already.
+void Live::take() {
+  constexpr size_t kMostTaken = 128 << 20;  // then the ring may overflow, and counts what is lost
+  if (taken_bytes_ >= kMostTaken) return;
+  std::vector<std::byte> chunk;
+  (void)tracer_.drain([&](std::span<const std::byte> bytes) {
+    const auto length = static_cast<uint32_t>(bytes.size());
+    const auto prefix = std::as_bytes(std::span(&length, 1));
+    chunk.insert(chunk.end(), prefix.begin(), prefix.end());
+    chunk.insert(chunk.end(), bytes.begin(), bytes.end());
+  });
+  if (chunk.empty()) return;
+  taken_bytes_ += chunk.size();
+  taken_.push_back(std::move(chunk));
+}
+
+void Live::meanwhile(const std::function<void()>& work) {
+  if (!stand_in_) stand_in_ = std::make_unique<StandIn>([this] { take(); });
+  stand_in_->during(work);
+}
+
 Result<size_t> Live::drain(const std::function<void(const Record&)>& on_record) {
   std::optional<Error> damage;
-  Result<size_t> count = tracer_.drain([&](std::span<const std::byte> bytes) {
+  const auto note = [&](std::span<const std::byte> bytes) {
     Result<Record> record = decode(bytes);
     if (!record) {
       if (!damage) damage = std::move(record.error());
@@ -41,7 +64,22 @@ Result<size_t> Live::drain(const std::function<void(const Record&)>& on_record) 
       held_.push_back(std::move(*record));
     else
       deliver(*record, on_record);
-  });
+  };
+  Result<size_t> count = size_t{0};
+  if (taken_.empty()) {
+    count = tracer_.drain(note);
+  } else {
+    take();  // so that the ring does not overflow while we are behind
+    const std::vector<std::byte> chunk = std::move(taken_.front());
+    taken_.pop_front();
+    taken_bytes_ -= chunk.size();
+    for (std::span<const std::byte> rest = chunk; !rest.empty(); ++*count) {
+      uint32_t length = 0;
+      std::memcpy(&length, rest.data(), sizeof length);
+      note(rest.subspan(sizeof length, length));
+      rest = rest.subspan(sizeof length + length);
+    }
+  }
   if (damage) return std::move(*damage);
   return count;
 }

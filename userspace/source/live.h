@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,6 +12,7 @@
 #include "core/result.h"
 #include "core/tracker/tracker.h"
 #include "probe/tracer.h"
+#include "source/stand_in.h"
 
 namespace socktrace::source {
 
@@ -29,6 +32,10 @@ class Live {
   // Hands over some of what has arrived, in bounded time; while holding, only moves it out of the ring, so that the ring
   // cannot overflow. How many records.
   Result<size_t> drain(const std::function<void(const Record&)>& on_record);
+
+  // Runs `work`, which may wait for a disk or for a reader. When it takes long the ring is emptied meanwhile, into memory
+  // (128 MiB at most); what is taken there comes first in the next drain(). To be called when this does not move any more.
+  void meanwhile(const std::function<void()>& work);
 
   // Told of every loss run right before the record that followed it is handed over. To be set before the first drain().
   void on_loss(std::function<void(const LossRun&)> sink) { loss_sink_ = std::move(sink); }
@@ -53,12 +60,18 @@ class Live {
  private:
   Live(probe::Tracer tracer, uint64_t began_ns);
   void deliver(const Record& record, const std::function<void(const Record&)>& on_record);
+  void take();
 
   probe::Tracer tracer_;
   LossLedger ledger_;
   std::function<void(const LossRun&)> loss_sink_;
   bool holding_ = false;
   std::vector<Record> held_;
+
+  // Records that were taken out of the ring by stand_in_, as they were in it, each with its length.
+  std::deque<std::vector<std::byte>> taken_;
+  size_t taken_bytes_ = 0;
+  std::unique_ptr<StandIn> stand_in_;  // since the first meanwhile(); last: it ends before what it fills
 };
 
 }  // namespace socktrace::source
