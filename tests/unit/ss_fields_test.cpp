@@ -191,6 +191,28 @@ TEST(SsSorting, ByKeysInTurnWithTheirAttributes) {
   EXPECT_EQ(order, (std::vector<uint64_t>{21, 22, 80, 443}));
 }
 
+TEST(SsSorting, AddressesByNumberThoseOfIpv4First) {
+  SortedRows rows({{find_field("laddr"), false}});
+  for (const auto& [family, text] : {std::pair{AF_INET6, "::1"},
+                                     {AF_INET, "10.0.0.9"},
+                                     {AF_INET, "9.0.0.1"},
+                                     {AF_INET, "10.0.0.10"},
+                                     {AF_INET, "200.0.0.1"}}) {
+    inet_diag_msg header{};
+    header.idiag_family = static_cast<uint8_t>(family);
+    header.idiag_state = static_cast<uint8_t>(State::listen);
+    ASSERT_EQ(inet_pton(family, text, header.id.idiag_src), 1);
+    const Bytes message = MessageBuilder(header).bytes();
+    rows.add(std::move(*diag::parse_row(Table::tcp, message)));
+  }
+  std::vector<std::string> order;
+  rows.for_each([&](const Row& row) {
+    order.push_back(std::get<std::string>(find_field("laddr")->get(row)));
+    return true;
+  });
+  EXPECT_EQ(order, (std::vector<std::string>{"9.0.0.1", "10.0.0.9", "10.0.0.10", "200.0.0.1", "::1"}));
+}
+
 TEST(SsSummary, FromThreeFiles) {
   EXPECT_EQ(summary_text(
                 "sockets: used 105\n"

@@ -20,6 +20,15 @@ FieldValue address(const Socket& socket, const Endpoint& end) {
   return is_inet(socket) ? field_text(to_string(socket.family, end.address)) : FieldValue();
 }
 
+// Addresses by number, those of IPv4 first, and not by their text.
+FieldValue address_order(const Socket& socket, const Endpoint& end) {
+  if (!is_inet(socket)) return {};
+  const size_t length = socket.family == Family::inet ? 4 : 16;
+  std::string order(1, static_cast<char>(length));
+  order.append(reinterpret_cast<const char*>(end.address.data()), length);
+  return order;
+}
+
 bool has_peer(const Socket& socket) {
   return is_inet(socket) && socket.peer != Endpoint{};
 }
@@ -61,14 +70,18 @@ constexpr Field kFields[] = {
      },
      "ipv4 or ipv6"},
     {"network.local.address", "laddr", "Local Address", true, kNothing,
-     [](const Row& row) { return address(row.socket, row.socket.local); }, "own address"},
+     [](const Row& row) { return address(row.socket, row.socket.local); }, "own address",
+     [](const Row& row) { return address_order(row.socket, row.socket.local); }},
     {"network.local.port", "lport", "LPort", true, kNothing,
      [](const Row& row) { return field_unless_zero(row.socket.local.port); }, "own port"},
     {"network.peer.address", "raddr", "Peer Address", true, kNothing,
      [](const Row& row) {
        return has_peer(row.socket) ? address(row.socket, row.socket.peer) : FieldValue();
      },
-     "the peer's address"},
+     "the peer's address",
+     [](const Row& row) {
+       return has_peer(row.socket) ? address_order(row.socket, row.socket.peer) : FieldValue();
+     }},
     {"network.peer.port", "rport", "RPort", true, kNothing,
      [](const Row& row) { return field_unless_zero(row.socket.peer.port); }, "the peer's port"},
     {"network.connection.state", "state", "State", false, kNothing,

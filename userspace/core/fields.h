@@ -36,6 +36,7 @@ struct Field {
   FieldNeeds needs = FieldNeeds::nothing;
   FieldValue (*get)(const diag::Row& row);
   std::string_view help;
+  FieldValue (*order)(const diag::Row& row) = nullptr;  // to sort by; null: the value
 };
 
 // In the order in which JSON writes them: fields with a common prefix stand together.

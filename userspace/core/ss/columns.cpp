@@ -97,7 +97,10 @@ void GroupTable::render_json(std::string& out) const {
 
 void SortedRows::add(diag::Row&& row) {
   Kept kept{.bytes = row.attributes.message(), .row = std::move(row), .values = {}};
-  for (const Key& key : keys_) kept.values.push_back(key.field->get(kept.row));
+  for (const Key& key : keys_) {
+    const auto value = key.field->order ? key.field->order : key.field->get;
+    kept.values.push_back(value(kept.row));
+  }
   rows_.push_back(std::move(kept));
   rows_.back().row.attributes.rebase(rows_.back().bytes);
 }
