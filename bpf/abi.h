@@ -20,7 +20,7 @@ enum st_kind {
 	ST_STATE = 1,	     /* tp_btf/inet_sock_set_state: old_state -> new_state. When a TCP connection goes to CLOSE: stats, and
 				its sk_err in head.error (0 for an orderly end). LISTEN -> SYN_RECV is left out: the child follows */
 	ST_DESTROY = 2,	     /* tp_btf/tcp_destroy_sock: a full TCP socket that still held a port is gone */
-	ST_ERROR = 3,	     /* tp_btf/inet_sk_error_report with error != 0 (5.14); after the CLOSE that a reset causes; UDP: ICMP errors */
+	ST_ERROR = 3,	     /* tp_btf/inet_sk_error_report (5.14): the error of a connection that is not closed yet */
 	ST_CREATE = 4,	     /* cgroup/sock_create of a raw or ping socket (visible at once, without a bind) */
 	ST_RELEASE = 5,	     /* cgroup/sock_release, fentry/unix_release: the last descriptor of a socket was closed; task = closer, left out when a
 				kernel thread dropped it. Comes before the transitions it causes. uid, inode and options are not read */

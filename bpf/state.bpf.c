@@ -239,14 +239,18 @@ int BPF_PROG(st_destroy, struct sock *sk)
 	return 0;
 }
 
-/* Also called without an error, by disconnect and shutdown. */
+/*
+ * Also called without an error, by disconnect and shutdown; after the transition to CLOSE, which
+ * has told the error (a reset); and for datagram sockets, which go on.
+ */
 SEC("tp_btf/inet_sk_error_report")
 int BPF_PROG(st_error, struct sock *sk)
 {
 	int error = sk->sk_err;
 	struct st_plain *record;
 
-	if (!error)
+	if (!error || sk->__sk_common.skc_state == TCP_CLOSE || sk->sk_type == SOCK_DGRAM ||
+	    sk->sk_type == SOCK_RAW)
 		return 0;
 	record = st_reserve(sizeof(*record), ST_ERROR, 0);
 	if (!record)

@@ -14,12 +14,12 @@
 namespace socktrace::sink {
 namespace {
 
-constexpr size_t kLargeBatch = 256 << 10;      // of rows, written without waiting for flush()
-constexpr size_t kMostUnwritten = 8 << 20;     // of events, likewise: flush() should do it
-constexpr uint64_t kRetry_ns = 100'000'000;    // after an error
-constexpr size_t kMostKept = 4 * kLargeBatch;  // of memory, between batches
-constexpr uint64_t kSlow_ns = 20'000'000;      // a write to the page cache takes microseconds
-constexpr uint64_t kSlowShare = 5;             // of the time may be spent in writes
+constexpr size_t kLargeBatch = 256 << 10;         // of rows, written without waiting for flush()
+constexpr size_t kMostUnwritten = 8 << 20;        // of events, likewise: flush() should do it
+constexpr size_t kMostKept = 2 * kMostUnwritten;  // of memory, between batches
+constexpr uint64_t kRetry_ns = 100'000'000;       // after an error
+constexpr uint64_t kSlow_ns = 20'000'000;         // a write to the page cache takes microseconds
+constexpr uint64_t kSlowShare = 5;                // of the time may be spent in writes
 constexpr uint64_t kPathInterval_ns = 1'000'000'000;
 constexpr uint64_t kSpaceInterval_ns = 1'000'000'000;
 constexpr uint64_t kMostFree = uint64_t{1} << 30;
