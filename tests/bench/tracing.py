@@ -63,8 +63,13 @@ def cost(report):
 
 
 def rows(text):
-    """State and both addresses of each row: the columns that do not move."""
-    return sorted(" ".join([*line.split()[:1], *line.split()[3:5]]) for line in text.splitlines())
+    """State and both addresses of each row, whatever column its state is in."""
+    found = []
+    for line in text.splitlines():
+        words = line.split()
+        state = next(i for i, word in enumerate(words) if re.fullmatch("[A-Z][A-Z0-9-]+", word))
+        found.append((words[state], *words[state + 3:state + 5]))
+    return sorted(found)
 
 
 def keeping_up(report, seconds=60):
@@ -73,7 +78,7 @@ def keeping_up(report, seconds=60):
     with tempfile.TemporaryDirectory() as directory:
         table = os.path.join(directory, "table")
         with open(table, "w", encoding="utf-8") as output, \
-                Tracer(SOCKTRACE, "-ta", "-H", "--log", os.path.join(directory, "log.jsonl"), output=output) as tracer:
+                Tracer(SOCKTRACE, "-N", "self", "-ta", "-H", "--log", os.path.join(directory, "log.jsonl"), output=output) as tracer:
             generators = [Workload(CHURN, "--reset", "--hold", "200") for _ in range(cores)]
             for generator in generators:
                 generator.__enter__()
@@ -100,6 +105,8 @@ def keeping_up(report, seconds=60):
     repaired = sum(map(int, re.findall(r"(\d+) (?:missing|ghosts|wrong)", compared)))
     equal = rows(ours) == rows(theirs) and repaired == 0
     growth = (memory[-1] - memory[0]) / 1024
+    if not equal:
+        print(f"  {compared}", *sorted(set(rows(ours)) ^ set(rows(theirs)))[:5], sep="\n    ", flush=True)
     report.add("P5 full speed on all cores", "0 lost, table equals ss",
                f"{made / seconds:,.0f} conn/s: {lost} lost, {'equal' if equal else 'DIFFERENT'}", lost == 0 and equal,
                connections_per_second=made / seconds, lost=lost, repaired=repaired, compared=compared)

@@ -81,6 +81,18 @@ class Mounts(unittest.TestCase):
                 closed = tracer.wait_events(1, "udp.closed", network__local__port=port)[0]
                 self.assertNotIn("resync", closed)  # seen happening, not found by a comparison
 
+    def test_mounts_that_cannot_be_read_are_read_later(self):
+        prefix = ["unshare", "--mount", "--propagation", "private"]
+        with live.Tracer("--json", "--no-table", "-a", "-t", "-u", prefix=prefix, everywhere=True) as tracer:
+            pid = tracer.process.pid
+            taken = max(map(int, os.listdir(f"/proc/{pid}/fd"))) + 1
+            soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE, (taken, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+            self.inside(tracer, "mount -t tmpfs none /mnt")
+            tracer.signal(signal.SIGUSR1)  # needs descriptors, too: what it says comes after a look at the mounts
+            tracer.wait(lambda: any("could not be compared" in m for m in tracer.messages), "refusal")
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+            self.prove_that_events_flow(tracer)
+
     def test_tracefs_is_unmounted(self):
         tracer = self.start("--json", "--no-table", "-a", "-t", "-u")
         self.inside(tracer, "for m in $(awk '/ - (tracefs|debugfs) / {print $5}' /proc/self/mountinfo | sort -r); do umount -l $m; done")

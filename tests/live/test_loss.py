@@ -274,6 +274,19 @@ class SlowReader(unittest.TestCase):
         self.assertEqual([r for r in records if r["k"] == "loss"], [])
 
 
+    def test_whoever_does_not_read_standard_output_does_not_keep_it_from_ending(self):
+        live.enter_network_namespace()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            command = [live.SOCKTRACE, "-N", "self", "-t", "-a", "--json"]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tracer:
+                self.assertIn("ready", tracer.stderr.readline())
+                churn = Churn("--connections", 1000)  # more than a pipe holds
+                churn.process.stdout.readline()
+                churn.end()
+                tracer.send_signal(number)
+                self.assertEqual(tracer.wait(timeout=live.DEADLINE_S), -number)
+
+
 class Audit(unittest.TestCase):
     def test_without_a_loss_it_finds_nothing_to_mend(self):
         live.enter_network_namespace()

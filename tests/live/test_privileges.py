@@ -173,6 +173,17 @@ class Nobody(Directory):
             self.check_that_all_goes_on(tracer)
         self.assertEqual(os.stat(self.log).st_uid, NOBODY)
 
+    def test_where_no_thread_is_to_be_had_it_does_all_by_itself(self):
+        os.chown(self.directory, NOBODY, NOBODY)
+        caps = FEW + (["sys_resource"] if os.uname().release.startswith("5.10.") else [])
+        *prefix, program = self.as_nobody(*caps)
+        prefix = ["prlimit", "--nproc=1:1", *prefix]
+        with Tracer("record", "-o", self.log, "--bind-result=infer", prefix=prefix, program=program) as tracer:
+            self.assertEqual(os.listdir(f"/proc/{tracer.process.pid}/task"), [str(tracer.process.pid)])
+            self.check_that_all_goes_on(tracer)
+            self.assertEqual(tracer.stop(), 0)
+        self.assertEqual(records(self.log)[-1]["k"], "trailer")
+
     def test_without_either_of_two_nothing_is_traced_and_it_is_named(self):
         for missing in ("bpf", "perfmon"):
             few = [name for name in FEW if name != missing]

@@ -116,8 +116,10 @@ TEST(Checkup, ParanoidPerfEventsConcernThoseWithoutSysAdmin) {
 TEST(Checkup, ProcessesThatAreNotInOurProcAreSaid) {
   HostCondition host = good_host();
   host.processes_hidden = true;
-  EXPECT_EQ(problems(host), "/proc off: mounted with hidepid\n");
-  host.processes_hidden = false;
+  EXPECT_EQ(problems(host), "") << "not from us";
+  host.privileges.sys_ptrace = false;
+  EXPECT_EQ(problems(host), "CAP_SYS_PTRACE off: not ours\n/proc off: mounted with hidepid\n");
+  host = good_host();
   host.whole_pid_namespace = false;
   EXPECT_EQ(problems(host), "/proc off: a pid namespace of its own\n");
 }

@@ -37,7 +37,8 @@ std::string fix_for(const probe::Hook& hook, const diagnose::HostCondition& host
   const auto is_of = [&](std::string_view kind) { return hook.name.starts_with(kind); };
   if (host.lockdown == "confidentiality" && !is_of("cgroup/")) return "boot without lockdown=confidentiality";
   if (is_of("cgroup/") && host.cgroup2.empty()) return "mount all of cgroup2, see mounts";
-  if (is_of("tracepoint/") && !host.privileges.sys_admin) return "CAP_SYS_ADMIN, or see mounts and settings";
+  if (is_of("tracepoint/") && !host.privileges.dac_read_search)
+    return "CAP_DAC_READ_SEARCH (tracefs is closed to others than root), or see mounts and settings";
   if (is_of("tp_btf/inet_sk_error_report")) return "a kernel from 5.14";
   return "";
 }

@@ -20,14 +20,21 @@ Result<bool> Output::flush() {
       pollfd writable{fd_, POLLOUT, 0};
       ::poll(&writable, 1, -1);
     } else if (errno == EPIPE || errno == EIO) {  // EIO: the terminal is gone
-      buffer_.clear();
+      empty();
       return false;
     } else if (errno != EINTR) {
       return Error::system(fd_ == STDOUT_FILENO ? "write standard output" : "write", errno);
     }
   }
-  buffer_.clear();
+  empty();
   return true;
+}
+
+// What a burst has let grow is given back.
+void Output::empty() {
+  constexpr size_t kMostKept = 4 << 20;
+  buffer_.clear();
+  if (buffer_.capacity() > kMostKept) std::string().swap(buffer_);
 }
 
 Result<int> print_text(std::string_view text) {

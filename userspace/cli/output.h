@@ -19,6 +19,8 @@ class Output {
   Result<bool> flush();
 
  private:
+  void empty();
+
   int fd_;
   std::string buffer_;
 };

@@ -92,7 +92,7 @@ void Session::notice_clock(uint64_t now_ns) {
 Result<bool> Session::pump() {
   const uint64_t now_ns = sys::boottime_ns();
   notice_clock(now_ns);
-  if (Result<void> looked = namespaces_.poll(now_ns); !looked) return std::move(looked.error());
+  namespaces_.poll(now_ns);
   Result<size_t> drained = live_.drain([this](const Record& record) { comparison_.apply(record); });
   if (!drained) return std::move(drained.error());
   quiet_rounds_ = *drained > 0 ? 0 : quiet_rounds_ + 1;
@@ -118,20 +118,33 @@ Result<void> Session::finish() {
 }
 
 Result<bool> Session::flush() {
+  const sink::Moment moment = now();
+  if (log_) {
+    const auto write = [&] { log_->flush(moment); };
+    if (log_->is_written())
+      write();
+    else
+      live_.meanwhile(write);
+  }
   Result<bool> is_read = true;
-  const auto write = [&] {
-    const sink::Moment moment = now();
-    if (log_) log_->flush(moment);
+  const auto print = [&] {
     if (json_) json_->flush(moment);
     is_read = json_ ? json_->last_error() != EPIPE && json_->last_error() != EIO : output_.flush();
   };
-  const bool may_wait =
-      (log_ && !log_->is_written()) || (json_ && !json_->is_written()) || !output_.buffer().empty();
-  if (may_wait)
-    live_.meanwhile(write);
+  if (json_ ? json_->is_written() : output_.buffer().empty())
+    print();
   else
-    write();
+    print_to_whoever_reads(print);
   return is_read;
+}
+
+// Who does not read holds us up, but must not keep us from being ended.
+void Session::print_to_whoever_reads(const std::function<void()>& print) {
+  constexpr uint64_t kPatience_ns = 1'000'000'000;
+  const uint64_t began_ns = sys::boottime_ns();
+  live_.meanwhile(print, [=] {
+    if (sys::boottime_ns() >= began_ns + kPatience_ns) sys::Signals::end_by_those_that_wait();
+  });
 }
 
 // Most records come without a wakeup, so the ring is looked at often while there are any. On a quiet host the
@@ -155,7 +168,9 @@ Result<int> Session::run() {
           (*signal == SIGHUP && (!log_ || sys::has_hung_up(STDOUT_FILENO))))
         stop = true;
       if (*signal == SIGHUP && log_)
-        if (Result<void> reopened = log_->reopen(now()); !reopened) say(reopened.error().message);
+        live_.meanwhile([this] {
+          if (Result<void> reopened = log_->reopen(now()); !reopened) say(reopened.error().message);
+        });
       if (*signal == SIGUSR1)
         if (Result<void> printed = table_on_demand(); !printed) failure = std::move(printed.error());
     }
@@ -173,17 +188,18 @@ Result<int> Session::run() {
   }
 
   while (!stop && !failure) {
-    if (Result<void> waited = loop->wait(patience_ms()); !waited) return std::move(waited.error());
+    if (Result<void> waited = loop->wait(patience_ms()); !waited) failure = std::move(waited.error());
     Result<bool> pumped = pump();
-    if (!pumped) return std::move(pumped.error());
-    if (!*pumped) break;  // nobody reads any more
+    if (!pumped && !failure) failure = std::move(pumped.error());
+    if (pumped && !*pumped) break;  // nobody reads any more
   }
-  if (failure) return std::move(*failure);
   if (options_.recorder) sys::notify_service_manager("STOPPING=1");
-  if (Result<void> finished = finish(); !finished) return std::move(finished.error());
+  // Whatever went wrong, the log ends in order.
+  if (Result<void> finished = finish(); !finished && !failure) failure = std::move(finished.error());
   const RecordCounts records = live_.counts();
   if (log_) log_->close(now(), records);
   if (json_) json_->close(now(), records);
+  if (failure) return std::move(*failure);
   if (json_ && json_->last_error() != 0 && json_->last_error() != EPIPE)
     return Error::system("write standard output", json_->last_error());
   const uint64_t unwritten = log_ ? log_->events_dropped() : 0;

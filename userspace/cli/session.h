@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,6 +66,7 @@ class Session {
   size_t print_table();  // the number of rows
   // Writes what has been said to standard output. False when nobody reads it any more.
   Result<bool> flush();
+  void print_to_whoever_reads(const std::function<void()>& print);
   void say(std::string_view message) const;
   void say_ready() const;
 
@@ -75,6 +77,7 @@ class Session {
   source::KnownNamespaces namespaces_;
   NetnsNames netns_names_;
   bool confined_ = false;  // to our own namespace, for want of privileges
+  std::string no_filter_;  // why no seccomp filter holds for us; empty: one does
   std::string self_test_;  // what it found wrong; empty: nothing
   std::string no_cgroup_;  // why the cgroup hooks could not be tried; empty: they were
   enrich::Processes processes_;

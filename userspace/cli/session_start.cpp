@@ -1,6 +1,7 @@
 #include "cli/session.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,6 +33,14 @@ probe::BindResult bind_result(const std::string& name) {
   if (name == "tracepoint") return probe::BindResult::tracepoint;
   if (name == "infer") return probe::BindResult::infer;
   return probe::BindResult::automatic;
+}
+
+// Blocks that grow with a burst are to come from the system and go back to it: between the small ones that live a little
+// longer, the holes that they leave are never filled again.
+void keep_large_blocks_apart() {
+  constexpr int kLarge = 256 << 10;
+  ::mallopt(M_MMAP_THRESHOLD, kLarge);
+  ::mallopt(M_TRIM_THRESHOLD, 2 * kLarge);
 }
 
 // All of the host, unless one was named or we may not enter others.
@@ -109,6 +118,7 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   probe.cgroup_fd = cgroup ? cgroup->get() : -1;
   Result<source::Live> attached = source::Live::attach(probe);
   if (!attached) return std::move(attached.error());
+  keep_large_blocks_apart();
 
   std::unique_ptr<Session> session(new Session(options, std::move(*selection), std::move(*signals),
                                                std::move(*attached), std::move(*procfs),
@@ -185,7 +195,10 @@ Result<void> Session::give_up_privileges() {
   needs.scan_descriptors = !tracer.has_iterator();
   needs.can_iterate = [&tracer] { return !tracer.has_iterator() || tracer.can_iterate(); };
   if (!options_.log.empty()) needs.log_directory = sink::directory_of(options_.log);
-  return sys::enter_sandbox(needs);
+  Result<void> entered = sys::enter_sandbox(needs);
+  if (entered || entered.error().kind != ErrorKind::unavailable) return entered;
+  no_filter_ = entered.error().message;
+  return {};
 }
 
 Result<void> Session::begin() {
@@ -201,7 +214,9 @@ Result<void> Session::begin() {
   Result<ReconcileCounts> counts = comparison_.run(false);
   if (!counts) return std::move(counts.error());
   if (Result<void> given_up = give_up_privileges(); !given_up) return given_up;
-  if (Result<void> opened = open_logs(); !opened) return opened;  // each begins with the table
+  Result<void> opened;
+  live_.meanwhile([&] { opened = open_logs(); });  // each begins with the table
+  if (!opened) return opened;
   if (prints_lines() && !options_.no_table) print_table();
   started_ = true;
   upkeep_.begin(sys::boottime_ns());
@@ -229,6 +244,7 @@ void Session::say_ready() const {
   if (confined_) message += "; this network namespace only (others need CAP_SYS_ADMIN)";
   if (const size_t closed = comparison_.closed_namespaces(); closed > 0)
     message += fmt::format("; {} network namespaces could not be entered", closed);
+  if (!no_filter_.empty()) message += "; without a filter of our own system calls (" + no_filter_ + ")";
   if (!self_test_.empty()) message += "; " + self_test_;
   if (udp_ends_) message += "; ends of UDP sockets come from sock_diag";
   say(message);

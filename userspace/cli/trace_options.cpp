@@ -46,6 +46,15 @@ std::string refuse_empty(const std::string& value) {
   return value.empty() ? "a value is missing" : "";
 }
 
+// "64MiB". What begins with a sign would be taken modulo 2^64.
+void take_size(CLI::Option* option) {
+  option->transform(CLI::AsSizeValue(false));
+  option->transform([](const std::string& text) {  // comes first
+    if (text.starts_with('-')) throw CLI::ValidationError(text, "a size is not negative");
+    return text;
+  });
+}
+
 // What is read as text first.
 struct Texts {
   std::string duration;
@@ -64,7 +73,7 @@ void declare_tracing(CLI::App& app, TraceOptions& options, Texts& texts) {
   app.add_option("--bind-result", options.bind_result)
       ->check(CLI::IsMember({"auto", "fexit", "tracepoint", "infer"}));
   app.add_option("--audit", texts.audit);
-  app.add_option("--ring-size", texts.ring_bytes)->transform(CLI::AsSizeValue(false));
+  take_size(app.add_option("--ring-size", texts.ring_bytes));
 }
 
 void declare_trace(CLI::App& app, TraceOptions& options) {
@@ -84,10 +93,10 @@ void declare_trace(CLI::App& app, TraceOptions& options) {
 void declare_record(CLI::App& app, TraceOptions& options, Texts& texts) {
   app.add_option("-o,--output", options.log)->check(refuse_empty);
   sink::Rotation& rotation = options.rotation;
-  app.add_option("--max-size", rotation.max_bytes)->transform(CLI::AsSizeValue(false));
+  take_size(app.add_option("--max-size", rotation.max_bytes));
   app.add_option("--max-age", texts.max_age);
-  app.add_option("--keep", rotation.total_bytes)->transform(CLI::AsSizeValue(false));
-  app.add_option("--min-free", rotation.min_free_bytes)->transform(CLI::AsSizeValue(false));
+  take_size(app.add_option("--keep", rotation.total_bytes));
+  take_size(app.add_option("--min-free", rotation.min_free_bytes));
   app.add_option("--keyframes", texts.keyframes);
   app.add_flag("!--no-compress", rotation.compress);
 }

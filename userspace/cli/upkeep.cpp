@@ -136,10 +136,12 @@ void Upkeep::compare_after_loss(uint64_t now_ns) {
   mended_ += differences(*counts) + counts->wrong_owner;
   if (said_ns_ != 0 && now_ns < said_ns_ + kSayEvery_ns) return;
   said_ns_ = now_ns;
-  output_.say(
-      fmt::format("{} events lost: the ring buffer was full (--ring-size makes it larger); the table was "
-                  "compared with the kernel, {} differences mended",
-                  live_.counts().lost - said_lost_, mended_ - said_mended_));
+  const uint64_t lost = live_.counts().lost - said_lost_;
+  output_.say(fmt::format(
+      "{}; the table was compared with the kernel, {} differences mended",
+      lost == 0 ? "nothing more was lost"
+                : fmt::format("{} events lost: the ring buffer was full (--ring-size makes it larger)", lost),
+      mended_ - said_mended_));
   said_lost_ = live_.counts().lost;
   said_mended_ = mended_;
 }

@@ -94,13 +94,13 @@ Check check_tracefs(const HostCondition& host) {
 }
 
 Check check_proc(const HostCondition& host) {
-  if (host.processes_hidden)
+  if (host.processes_hidden && !host.privileges.sys_ptrace)
     return {kMounts,
             "/proc",
             Verdict::off,
             "mounted with hidepid",
             "processes of others stay nameless",
-            "run as root, or in the group of its gid= option"};
+            "CAP_SYS_PTRACE, or the group of its gid= option"};
   if (!host.whole_pid_namespace)
     return {kMounts,
             "/proc",

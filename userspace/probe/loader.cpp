@@ -7,6 +7,7 @@
 
 #include "probe/hooks.h"
 #include "probe/libbpf_log.h"
+#include "sys/privileges.h"
 
 namespace socktrace::probe {
 namespace {
@@ -22,14 +23,23 @@ bool wanted(HookGroup group, const Options& options, uint32_t features) {
   return true;
 }
 
+std::string why_not_permitted() {
+  const Result<sys::Privileges> privileges = sys::current_privileges();
+  std::string missing;
+  if (privileges)
+    for (const std::string_view each : sys::missing_for_tracing(*privileges))
+      missing += (missing.empty() ? "" : ", ") + std::string(each);
+  if (!missing.empty()) return "run with sudo (missing: " + missing + ")";
+  return "bpf() is not permitted, though no capability is missing: a container's seccomp filter, or a user "
+         "namespace, forbids it";
+}
+
 Error load_error(int code, const LibbpfLog& log) {
   if (access(kKernelBtf, R_OK) != 0)
     return {
         "load BPF programs: this kernel has no BTF (/sys/kernel/btf/vmlinux): needs CONFIG_DEBUG_INFO_BTF",
         ErrorKind::unavailable, ENOENT};
-  if (code == EPERM)
-    return {"load BPF programs: run with sudo (needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN)",
-            ErrorKind::privilege, EPERM};
+  if (code == EPERM) return {"load BPF programs: " + why_not_permitted(), ErrorKind::privilege, EPERM};
   if (code == ENOSYS)
     return {"load BPF programs: this kernel has no bpf() system call: needs CONFIG_BPF_SYSCALL",
             ErrorKind::unavailable, ENOSYS};

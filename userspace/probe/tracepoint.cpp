@@ -30,24 +30,28 @@ sys::UniqueFd private_mount() {
   return sys::UniqueFd(static_cast<int>(syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, 0)));
 }
 
+// Where there is none, errno tells whether it is closed to us (EACCES) or not to be had (ENOENT).
 sys::UniqueFd open_tracefs() {
-  for (const char* path : {"/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"})
+  int error = ENOENT;
+  for (const char* path : {"/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"}) {
     if (sys::UniqueFd directory = open_directory(path)) return directory;
-  const sys::UniqueFd mount = private_mount();
-  if (!mount) return {};
-  return sys::UniqueFd(openat(mount.get(), "events", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (errno == EACCES) error = EACCES;
+  }
+  if (const sys::UniqueFd mount = private_mount())
+    if (sys::UniqueFd directory{openat(mount.get(), "events", O_PATH | O_DIRECTORY | O_CLOEXEC)})
+      return directory;
+  errno = error;
+  return {};
 }
 
 }  // namespace
 
 int Tracefs::id(const char* tracepoint) {
   if (!directory_) directory_ = open_tracefs();
+  if (!directory_) return -1;
   const std::string path = std::string(tracepoint) + "/id";
   const sys::UniqueFd file(openat(directory_.get(), path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) {
-    if (errno == EBADF) errno = ENOENT;  // no tracefs at all
-    return -1;
-  }
+  if (!file) return -1;
   char text[16] = "";
   if (read(file.get(), text, sizeof text - 1) <= 0) return -1;
   return std::atoi(text);

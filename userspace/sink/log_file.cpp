@@ -272,7 +272,8 @@ bool LogFile::has_room(uint64_t now_ns) {
   const Result<FreeSpace> space = free_space(options_.path);
   const bool was_low = std::exchange(low_space_, space && space->free_bytes < floor);
   if (low_space_ && !was_low)
-    compressor_.run([path = options_.path, rotation = options_.rotation] { (void)tidy(path, rotation); });
+    compressor_.run_or_do(
+        [path = options_.path, rotation = options_.rotation] { (void)tidy(path, rotation); });
   return !low_space_;
 }
 
@@ -300,28 +301,31 @@ void LogFile::warn(uint64_t now_ns, const std::string& message) {
 }
 
 void LogFile::sync_if_due(uint64_t now_ns) {
+  if (const int error = sync_error_->exchange(0); error != 0)
+    warn(now_ns, fmt::format("event log {}: fdatasync: {}; what was written before may be lost",
+                             options_.path, std::strerror(error)));
   if (file_.is_stdout() || !unsynced_) return;
   if (!sync_now_ && now_ns < synced_ns_ + options_.sync_interval_ns) return;
   if (sync_queued_->exchange(true)) return;  // the disk is slow: one sync at a time
   synced_ns_ = now_ns;
   unsynced_ = sync_now_ = false;
-  syncer_.run([fd = file_.descriptor(), queued = sync_queued_] {
+  syncer_.run_or_do([fd = file_.descriptor(), queued = sync_queued_, error = sync_error_] {
     queued->store(false);
-    fdatasync(fd->get());
+    if (fdatasync(fd->get()) != 0) *error = errno;
   });
 }
 
 // Of a file that was made or put aside; its contents alone are not found again after a loss of power.
 void LogFile::sync_name() {
   if (file_.is_stdout()) return;
-  syncer_.run([path = options_.path] { (void)sync_directory_of(path); });
+  syncer_.run_or_do([path = options_.path] { (void)sync_directory_of(path); });
 }
 
 // Trailer of a file that is left in order.
 void LogFile::end_file(Moment now, std::optional<RecordCounts> records) {
   encoder_.trailer(buffer_, {now.boottime_ns, encoder_.events(), events_dropped_ + events_lost_, records});
   write_now(now.boottime_ns);
-  if (!file_.is_stdout()) syncer_.run([fd = file_.descriptor()] { fsync(fd->get()); });
+  if (!file_.is_stdout()) syncer_.run_or_do([fd = file_.descriptor()] { fsync(fd->get()); });
 }
 
 void LogFile::rotate(Moment now) {
@@ -337,7 +341,7 @@ void LogFile::rotate(Moment now) {
   }
   options_.header.previous = rotated.substr(rotated.rfind('/') + 1);
   if (Result<void> reopened = reopen(now); !reopened) warn(now.boottime_ns, reopened.error().message);
-  compressor_.run([path = options_.path, rotation = options_.rotation] { (void)tidy(path, rotation); });
+  compressor_.run_or_do([path = options_.path, rotation = options_.rotation] { (void)tidy(path, rotation); });
 }
 
 Result<void> LogFile::reopen(Moment now) {

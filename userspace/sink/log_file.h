@@ -138,6 +138,8 @@ class LogFile {
   bool sync_now_ = false;
   uint64_t synced_ns_ = 0;
   std::shared_ptr<std::atomic<bool>> sync_queued_ = std::make_shared<std::atomic<bool>>(false);
+  std::shared_ptr<std::atomic<int>> sync_error_ =
+      std::make_shared<std::atomic<int>>(0);  // errno, not yet said
   sys::Worker syncer_;
   sys::Worker compressor_;
 };

@@ -98,15 +98,14 @@ void KnownNamespaces::look_for_missing() {
   if (!all_found) (void)refresh();
 }
 
-Result<void> KnownNamespaces::poll(uint64_t now_ns) {
-  if (!all_) return {};
+void KnownNamespaces::poll(uint64_t now_ns) {
+  if (!all_) return;
   pollfd changed{mounts_.get(), POLLPRI, 0};
-  if (::poll(&changed, 1, 0) > 0)
-    if (Result<void> looked = look_at_mounts(); !looked) return looked;
-  if (now_ns < looked_ns_ + kLookEvery_ns) return {};
+  if (::poll(&changed, 1, 0) > 0) mounts_unread_ = !look_at_mounts();
+  if (now_ns < looked_ns_ + kLookEvery_ns) return;
   looked_ns_ = now_ns;
+  if (mounts_unread_) mounts_unread_ = !look_at_mounts();
   look_for_missing();
-  return {};
 }
 
 bool KnownNamespaces::note(const Record& record) {

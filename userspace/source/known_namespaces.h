@@ -39,8 +39,8 @@ class KnownNamespaces {
   // Looks for them on the whole host. Those that are not found stay until they are told to have vanished.
   Result<void> refresh();
   // What has come and gone since the last call: cheap when nothing was mounted or unmounted and no second has passed.
-  // Call it before a batch of records, so that their namespaces have today's names.
-  Result<void> poll(uint64_t now_ns);
+  // Call it before a batch of records, so that their namespaces have today's names. What cannot be read now is tried again.
+  void poll(uint64_t now_ns);
   // What a record tells; false: it is of a namespace that is not traced.
   bool note(const Record& record);
   // What an open socket tells.
@@ -74,6 +74,7 @@ class KnownNamespaces {
   size_t new_ = 0;       // entries with is_new
   uint32_t latest_ = 0;  // the namespace of the last record that was noted
   sys::UniqueFd mounts_;
+  bool mounts_unread_ = false;  // they have changed, and could not be read
   uint64_t looked_ns_ = 0;
   Listener listener_;
 };

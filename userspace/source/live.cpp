@@ -47,8 +47,13 @@ void Live::take() {
   taken_.push_back(std::move(chunk));
 }
 
-void Live::meanwhile(const std::function<void()>& work) {
-  if (!stand_in_) stand_in_ = std::make_unique<StandIn>([this] { take(); });
+void Live::meanwhile(const std::function<void()>& work, const std::function<void()>& also) {
+  if (!stand_in_)
+    stand_in_ = std::make_unique<StandIn>([this] {
+      take();
+      if (also_) (*also_)();
+    });
+  also_ = also ? &also : nullptr;
   stand_in_->during(work);
 }
 

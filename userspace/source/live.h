@@ -35,7 +35,8 @@ class Live {
 
   // Runs `work`, which may wait for a disk or for a reader. When it takes long the ring is emptied meanwhile, into memory
   // (128 MiB at most); what is taken there comes first in the next drain(). To be called when this does not move any more.
-  void meanwhile(const std::function<void()>& work);
+  // `also`: done by the other thread too, every few milliseconds, as long as `work` lasts.
+  void meanwhile(const std::function<void()>& work, const std::function<void()>& also = {});
 
   // Told of every loss run right before the record that followed it is handed over. To be set before the first drain().
   void on_loss(std::function<void(const LossRun&)> sink) { loss_sink_ = std::move(sink); }
@@ -71,6 +72,7 @@ class Live {
   // Records that were taken out of the ring by stand_in_, as they were in it, each with its length.
   std::deque<std::vector<std::byte>> taken_;
   size_t taken_bytes_ = 0;
+  const std::function<void()>* also_ = nullptr;
   std::unique_ptr<StandIn> stand_in_;  // since the first meanwhile(); last: it ends before what it fills
 };
 

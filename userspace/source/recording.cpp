@@ -154,7 +154,7 @@ class DecodeJobs {
   [[nodiscard]] size_t count() const { return workers_.size() + 1; }
 
   void run(size_t count, const std::function<void(size_t)>& job) {
-    for (size_t i = 1; i < count; ++i) workers_[i - 1].run([&job, i] { job(i); });
+    for (size_t i = 1; i < count; ++i) workers_[i - 1].run_or_do([&job, i] { job(i); });
     job(0);
     for (size_t i = 1; i < count; ++i) workers_[i - 1].wait();
   }

@@ -32,6 +32,16 @@ std::optional<int> Signals::next() const {
   return static_cast<int>(info.ssi_signo);
 }
 
+void Signals::end_by_those_that_wait() {
+  sigset_t ending;
+  sigset_t former;
+  sigemptyset(&ending);
+  sigaddset(&ending, SIGINT);
+  sigaddset(&ending, SIGTERM);
+  pthread_sigmask(SIG_UNBLOCK, &ending, &former);  // delivered here, before this returns
+  pthread_sigmask(SIG_SETMASK, &former, nullptr);
+}
+
 void ignore_failed_writes() {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);

@@ -21,6 +21,8 @@ class Signals {
 
   [[nodiscard]] int fd() const { return fd_.get(); }  // readable when next() would return one
   [[nodiscard]] std::optional<int> next() const;      // does not wait
+  // For another thread, while whoever takes the signals is stuck: SIGINT or SIGTERM that has come ends the process.
+  static void end_by_those_that_wait();
 
  private:
   Signals(UniqueFd fd, const sigset_t& former) : fd_(std::move(fd)), former_(former) {}

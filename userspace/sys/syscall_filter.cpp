@@ -119,7 +119,8 @@ Result<void> allow_only_needed_syscalls(const SyscallNeeds& needs) {
   // Its flags are in memory, where no filter can look; libc then makes its threads by clone().
   filter.add(SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3));
   filter.load();
-  if (filter.error() != 0) return Error::system("restrict our system calls (seccomp)", filter.error());
+  if (filter.error() != 0)
+    return Error::system("restrict our system calls (seccomp)", filter.error(), ErrorKind::unavailable);
   return {};
 }
 

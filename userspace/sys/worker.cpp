@@ -1,6 +1,8 @@
 #include "sys/worker.h"
 
 #include <csignal>
+#include <exception>
+#include <system_error>
 #include <utility>
 
 namespace socktrace::sys {
@@ -15,20 +17,32 @@ Worker::~Worker() {
 }
 
 void Worker::run(std::function<void()> job) {
-  {
-    const std::lock_guard lock(mutex_);
-    jobs_.push_back(std::move(job));
-    if (!thread_.joinable()) {
-      // Signals are for the thread that handles them, not for this one.
-      sigset_t all;
-      sigset_t before;
-      sigfillset(&all);
-      pthread_sigmask(SIG_SETMASK, &all, &before);
+  const std::lock_guard lock(mutex_);
+  if (!thread_.joinable()) {
+    // Signals are for the thread that handles them, not for this one.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    std::exception_ptr refused;
+    try {
       thread_ = std::thread([this] { loop(); });
-      pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    } catch (const std::system_error&) {
+      refused = std::current_exception();
     }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (refused) std::rethrow_exception(refused);
   }
+  jobs_.push_back(std::move(job));
   changed_.notify_all();
+}
+
+void Worker::run_or_do(std::function<void()> job) {
+  try {
+    run(job);
+  } catch (const std::system_error&) {
+    job();
+  }
 }
 
 void Worker::wait() {

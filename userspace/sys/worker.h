@@ -18,7 +18,10 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
   ~Worker();
 
+  // Throws std::system_error, and forgets the job, when the system has no thread for us (pids.max, RLIMIT_NPROC).
   void run(std::function<void()> job);
+  // The same, but then the caller does the job, at once.
+  void run_or_do(std::function<void()> job);
   // Returns when every job given so far is done.
   void wait();
 
