@@ -153,6 +153,7 @@ int Session::patience_ms() {
   constexpr int kDrainEvery_ms = 20;
   constexpr int kLookEvery_ms = 250;
   constexpr uint32_t kQuietRounds = 10;
+  if (live_.is_behind()) return 0;
   if (quiet_rounds_ == kQuietRounds) live_.tracer().wake_on_next_record();
   return quiet_rounds_ > kQuietRounds ? kLookEvery_ms : kDrainEvery_ms;
 }

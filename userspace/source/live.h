@@ -38,6 +38,9 @@ class Live {
   // `also`: done by the other thread too, every few milliseconds, as long as `work` lasts.
   void meanwhile(const std::function<void()>& work, const std::function<void()>& also = {});
 
+  // Whether records wait in memory for the next drain(), which no descriptor tells.
+  [[nodiscard]] bool is_behind() const { return !taken_.empty(); }
+
   // Told of every loss run right before the record that followed it is handed over. To be set before the first drain().
   void on_loss(std::function<void(const LossRun&)> sink) { loss_sink_ = std::move(sink); }
   // Tells the runs that no record has followed yet. Call it when drain() has emptied the ring.
