@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,6 +34,21 @@ probe::BindResult bind_result(const std::string& name) {
   if (name == "tracepoint") return probe::BindResult::tracepoint;
   if (name == "infer") return probe::BindResult::infer;
   return probe::BindResult::automatic;
+}
+
+// As many as we may have: programs, maps and links alone take some 80.
+Result<void> allow_descriptors() {
+  constexpr rlim_t kLeast = 128;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return Error::system("limit of descriptors", errno);
+  if (limit.rlim_max < kLeast)
+    return Error{
+        fmt::format("only {} descriptors may be open, {} are needed: raise RLIMIT_NOFILE (ulimit -n 1024)",
+                    limit.rlim_max, kLeast),
+        ErrorKind::unavailable};
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+  return {};
 }
 
 // Blocks that grow with a burst are to come from the system and go back to it: between the small ones that live a little
@@ -99,6 +115,7 @@ Session::Session(const TraceOptions& options, Selection selection, sys::Signals 
 Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   Result<Selection> selection = Selection::from(options);
   if (!selection) return std::move(selection.error());
+  if (Result<void> allowed = allow_descriptors(); !allowed) return std::move(allowed.error());
 
   // A Ctrl-C from here on ends the run in order.
   Result<sys::Signals> signals = sys::Signals::block({SIGINT, SIGTERM, SIGHUP, SIGUSR1});
@@ -243,7 +260,7 @@ void Session::say_ready() const {
   if (!no_cgroup_.empty()) message += " (" + no_cgroup_ + ")";
   if (confined_) message += "; this network namespace only (others need CAP_SYS_ADMIN)";
   if (const size_t closed = comparison_.closed_namespaces(); closed > 0)
-    message += fmt::format("; {} network namespaces could not be entered", closed);
+    message += fmt::format("; {} network namespace{} could not be entered", closed, closed == 1 ? "" : "s");
   if (!no_filter_.empty()) message += "; without a filter of our own system calls (" + no_filter_ + ")";
   if (!self_test_.empty()) message += "; " + self_test_;
   if (udp_ends_) message += "; ends of UDP sockets come from sock_diag";

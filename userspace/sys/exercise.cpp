@@ -78,13 +78,16 @@ const char* exercise(Exercise& done) {
   done.port = port_of(listener);
 
   const UniqueFd refused = open_socket(SOCK_STREAM);
+  if (!refused) return "open a TCP socket";
   done.refused = cookie_of(refused);
   if (bind_to(refused, done.port)) {
     errno = 0;
     return "bind to a port that is in use did not fail";
   }
+  if (errno != EADDRINUSE) return "bind to a port that is in use";
 
   UniqueFd client = open_socket(SOCK_STREAM);
+  if (!client) return "open a TCP socket";
   done.client = cookie_of(client);
   if (!connect_to(client, done.port)) return "connect to 127.0.0.1";
   done.client_port = port_of(client);
