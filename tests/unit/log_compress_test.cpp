@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -84,6 +85,15 @@ TEST_F(CompressedLogs, AnEmptyFileStaysEmpty) {
   write("a.jsonl", "");
   ASSERT_TRUE(compress_log(path("a.jsonl"), path("a.jsonl.zst")));
   EXPECT_EQ(text("a.jsonl.zst").text, "");
+}
+
+TEST_F(CompressedLogs, AFifoInItsPlaceIsNotWaitedFor) {
+  const std::string fifo = directory_ / "fifo.jsonl";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  const Result<void> done = compress_log(fifo, fifo + ".zst");
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().message.find("not a regular file"), std::string::npos);
+  EXPECT_TRUE(fs::exists(fifo));
 }
 
 TEST_F(CompressedLogs, ADamagedFrameCostsItsOwnLinesOnly) {

@@ -76,9 +76,11 @@ Result<void> compress(int from, int to) {
 
 Result<void> compress_log(const std::string& plain, const std::string& compressed) {
   const std::string unfinished = compressed + ".part";
-  const sys::UniqueFd from(::open(plain.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  // O_NONBLOCK: a FIFO that somebody has put in its place is not waited for.
+  const sys::UniqueFd from(::open(plain.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat info {};
   if (!from || fstat(from.get(), &info) != 0) return Error::system("open " + plain, errno);
+  if (!S_ISREG(info.st_mode)) return Error{"compress " + plain + ": not a regular file"};
   unlink(unfinished.c_str());
   const sys::UniqueFd to(
       ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, info.st_mode & 0777));

@@ -43,7 +43,7 @@ void Live::take() {
     chunk.insert(chunk.end(), bytes.begin(), bytes.end());
   });
   if (chunk.empty()) return;
-  taken_bytes_ += chunk.size();
+  taken_bytes_ += chunk.capacity();
   taken_.push_back(std::move(chunk));
 }
 
@@ -77,7 +77,7 @@ Result<size_t> Live::drain(const std::function<void(const Record&)>& on_record) 
     take();  // so that the ring does not overflow while we are behind
     const std::vector<std::byte> chunk = std::move(taken_.front());
     taken_.pop_front();
-    taken_bytes_ -= chunk.size();
+    taken_bytes_ -= chunk.capacity();
     for (std::span<const std::byte> rest = chunk; !rest.empty(); ++*count) {
       uint32_t length = 0;
       std::memcpy(&length, rest.data(), sizeof length);
