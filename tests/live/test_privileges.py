@@ -173,6 +173,15 @@ class Nobody(Directory):
             self.check_that_all_goes_on(tracer)
         self.assertEqual(os.stat(self.log).st_uid, NOBODY)
 
+    def test_its_log_tells_what_could_not_be_recorded(self):
+        os.chown(self.directory, NOBODY, NOBODY)
+        caps = FEW + (["sys_resource"] if os.uname().release.startswith("5.10.") else [])
+        *prefix, program = self.as_nobody(*caps)
+        with Tracer("record", "-l", "-o", self.log, prefix=prefix, program=program, everywhere=True):
+            self.see_a_failed_bind(self.log)
+        began = subprocess.run([SOCKTRACE, "log", "--from", self.log], capture_output=True, text=True).stdout.splitlines()[1]
+        self.assertRegex(began, r"RECORDER +began on .*; off: .*network namespaces \(this one only: others need CAP_SYS_ADMIN\)")
+
     def test_where_no_thread_is_to_be_had_it_does_all_by_itself(self):
         os.chown(self.directory, NOBODY, NOBODY)
         caps = FEW + (["sys_resource"] if os.uname().release.startswith("5.10.") else [])

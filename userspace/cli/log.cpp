@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 #include "cli/exit_code.h"
 #include "cli/help.h"
@@ -102,8 +103,17 @@ class LogPrinter {
       std::string text = fmt::format("began on {}, Linux {}", header.host_name, header.kernel);
       if (rebooted) text += ", after a reboot";
       if (!header.filter.empty()) text += ", only " + header.filter;
+      append_missing(text, header);
       sink::append_notice_line(output_.buffer(), header.boottime_ns, "RECORDER", text, clock_, style_);
     });
+  }
+
+  static void append_missing(std::string& text, const LogHeader& header) {
+    const char* separator = "; off: ";
+    for (const auto& [name, status] : header.probes)
+      if (status != "ok")
+        text += fmt::format("{}{} ({})", std::exchange(separator, ", "), name,
+                            status.empty() ? "not tried" : status);
   }
 
   // That there was nothing to mend is not worth a line.

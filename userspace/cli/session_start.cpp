@@ -149,6 +149,11 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
 Result<void> Session::open_logs() {
   sink::LogFileOptions options;
   options.header = make_log_header(selection_.text(), live_.tracer().hooks());
+  const auto tell = [&](const char* name, const std::string& missing) {
+    options.header.probes.emplace_back(name, missing.empty() ? "ok" : missing);
+  };
+  tell("network namespaces", confined_ ? "this one only: others need CAP_SYS_ADMIN" : "");
+  tell("self-test", self_test_);
   options.netns = &netns_names_;
   sink::LogFileHooks hooks;
   hooks.warn = [this](const std::string& message) {
