@@ -103,7 +103,7 @@ class DamagedLogs(unittest.TestCase):
         self.write("b.jsonl", part(1, boot="b2", session="s2"))
         self.check([self.directory], 0, [1, 1])
         shown = live.run("log", "--from", self.directory, "--utc").stdout
-        self.assertIn("began on web-3, Linux 6.1.0-37-amd64\n", shown)
+        self.assertIn("began on web-3, Linux 6.1.0-37-amd64; off: bind (EPERM)\n", shown)
         self.assertIn("began on web-3, Linux 6.1.0-37-amd64, after a reboot\n", shown)
 
     def test_of_a_newer_version(self):
