@@ -104,7 +104,7 @@ class DamagedLogs(unittest.TestCase):
         self.check([self.directory], 0, [1, 1])
         shown = live.run("log", "--from", self.directory, "--utc").stdout
         self.assertIn("began on web-3, Linux 6.1.0-37-amd64; off: bind (EPERM)\n", shown)
-        self.assertIn("began on web-3, Linux 6.1.0-37-amd64, after a reboot\n", shown)
+        self.assertIn("began on web-3, Linux 6.1.0-37-amd64, after a reboot; off: bind (EPERM)\n", shown)
 
     def test_of_a_newer_version(self):
         path = self.write("x.jsonl", part(2) + part(3, session="s2", version=2) + part(1, session="s3"))
