@@ -240,8 +240,9 @@ int BPF_PROG(st_destroy, struct sock *sk)
 }
 
 /*
- * Also called without an error, by disconnect and shutdown; after the transition to CLOSE, which
- * has told the error (a reset); and for datagram sockets, which go on.
+ * Also called without an error, by shutdown; after the transition to CLOSE, which of TCP has told
+ * the error of a reset (MPTCP, SCTP and DCCP sockets have ended without their reason then); and for
+ * datagram sockets, which go on.
  */
 SEC("tp_btf/inet_sk_error_report")
 int BPF_PROG(st_error, struct sock *sk)

@@ -257,34 +257,66 @@ class Loss(unittest.TestCase):
 
 
 class SlowReader(unittest.TestCase):
-    def test_whoever_does_not_read_standard_output_costs_no_record(self):
+    """Standard output is a pipe that nobody reads for a while, or ever."""
+
+    def setUp(self):
         live.enter_network_namespace()
+
+    def start(self, *arguments):
+        command = [live.SOCKTRACE, "-N", "self", "-t", "-a", *arguments]
+        tracer = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for stream in (tracer.stdout, tracer.stderr):
+            self.addCleanup(stream.close)
+        return tracer
+
+    def test_it_costs_no_record(self):
         connections = 15_000  # three times what the ring holds
-        command = [live.SOCKTRACE, "-N", "self", "-t", "-a", "--json"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tracer:
-            self.assertIn("ready", tracer.stderr.readline())
-            churn = Churn("--connections", connections)
-            self.assertEqual(churn.process.stdout.readline(), f"made {connections}\n")  # the pipe has long been full
-            churn.end()
-            tracer.send_signal(signal.SIGINT)
-            records = [json.loads(line) for line in tracer.stdout]
-            self.assertRegex(tracer.stderr.read(), r"socktrace: \d+ events, 0 lost\n")
-        closed = sum(r.get("event") == "tcp.closed" for r in records)
-        self.assertEqual(closed, 2 * connections + 1)  # both ends, and the listener
+        tracer = self.start("--json")
+        self.assertIn("ready", tracer.stderr.readline())
+        churn = Churn("--connections", connections)
+        self.assertEqual(churn.process.stdout.readline(), f"made {connections}\n")  # the pipe has long been full
+        churn.end()
+        closed, records = 0, []
+        while closed < 2 * connections + 1:  # both ends, and the listener
+            records.append(json.loads(tracer.stdout.readline()))
+            closed += records[-1].get("event") == "tcp.closed"
+        tracer.send_signal(signal.SIGINT)
+        records += map(json.loads, tracer.stdout)
+        self.assertRegex(tracer.stderr.read(), r"socktrace: \d+ events, 0 lost\n")
+        self.assertEqual(tracer.wait(), 0)
+        self.assertEqual(sum(r.get("event") == "tcp.closed" for r in records), closed)
         self.assertEqual([r for r in records if r["k"] == "loss"], [])
 
-
-    def test_whoever_does_not_read_standard_output_does_not_keep_it_from_ending(self):
-        live.enter_network_namespace()
+    def test_it_does_not_keep_us_from_ending_with_a_log_in_order(self):
         for number in (signal.SIGTERM, signal.SIGINT):
-            command = [live.SOCKTRACE, "-N", "self", "-t", "-a", "--json"]
-            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tracer:
-                self.assertIn("ready", tracer.stderr.readline())
-                churn = Churn("--connections", 1000)  # more than a pipe holds
-                churn.process.stdout.readline()
-                churn.end()
-                tracer.send_signal(number)
-                self.assertEqual(tracer.wait(timeout=live.DEADLINE_S), -number)
+            for output in ("--json", "--no-table"):
+                with self.subTest(signal=number, output=output), tempfile.TemporaryDirectory() as directory:
+                    log = os.path.join(directory, "log.jsonl")
+                    tracer = self.start(output, "--log", log)
+                    self.assertIn("ready", tracer.stderr.readline())
+                    churn = Churn("--connections", 3000)  # more than a pipe holds
+                    churn.process.stdout.readline()
+                    churn.end()
+                    tracer.send_signal(number)
+                    self.assertEqual(tracer.wait(timeout=live.DEADLINE_S), 0, tracer.stderr.read())
+                    with open(log, encoding="utf-8") as file:
+                        records = [json.loads(line) for line in file]
+                    self.assertEqual((records[-1]["k"], records[-1]["lost"]), ("trailer", 0))
+                    self.assertEqual(sum(r.get("event") == "tcp.closed" for r in records), 6001)
+
+    def test_nor_while_the_table_is_written(self):
+        listeners = [live.listener() for _ in range(400)]
+        for sock in listeners:
+            self.addCleanup(sock.close)
+        tracer = self.start("--json")
+        live.wait_until(lambda: self.is_writing(tracer.pid), "write")
+        tracer.send_signal(signal.SIGTERM)
+        tracer.wait(timeout=live.DEADLINE_S)
+
+    @staticmethod
+    def is_writing(pid):
+        with open(f"/proc/{pid}/wchan", encoding="ascii") as file:
+            return "pipe" in file.read()
 
 
 class Audit(unittest.TestCase):

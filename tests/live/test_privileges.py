@@ -153,8 +153,8 @@ class Nobody(Directory):
         shutil.copy(SOCKTRACE, self.program)
         os.chmod(self.program, 0o755)
 
-    def as_nobody(self, *caps):
-        command = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    def as_nobody(self, *caps, user=NOBODY):
+        command = ["setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups"]
         if caps:
             plus = ",".join("+" + name for name in caps)
             command += ["--inh-caps", plus, "--ambient-caps", plus]
@@ -183,9 +183,10 @@ class Nobody(Directory):
         self.assertRegex(began, r"RECORDER +began on .*; off: .*network namespaces \(this one only: others need CAP_SYS_ADMIN\)")
 
     def test_where_no_thread_is_to_be_had_it_does_all_by_itself(self):
-        os.chown(self.directory, NOBODY, NOBODY)
+        alone = 64_123  # who has no other process
+        os.chown(self.directory, alone, alone)
         caps = FEW + (["sys_resource"] if os.uname().release.startswith("5.10.") else [])
-        *prefix, program = self.as_nobody(*caps)
+        *prefix, program = self.as_nobody(*caps, user=alone)
         prefix = ["prlimit", "--nproc=1:1", *prefix]
         with Tracer("record", "-o", self.log, "--bind-result=infer", prefix=prefix, program=program) as tracer:
             self.assertEqual(os.listdir(f"/proc/{tracer.process.pid}/task"), [str(tracer.process.pid)])

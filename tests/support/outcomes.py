@@ -11,6 +11,8 @@ def outcomes(lines):
     """(module, class.test, outcome) in the order of the log."""
     module = test = None
     for line in lines:
+        if test and re.match(r"^\d+/\d+ Testing: ", line):
+            yield module, test, "did not end"
         if began := re.match(r"^\d+/\d+ Testing: live\.(\w+)", line):
             module, test = began[1], None
         elif re.match(r"^\d+/\d+ Testing: ", line):
@@ -29,7 +31,7 @@ def main():
         print(f"{module.removeprefix('test_'):14} {test.partition('.')[2].removeprefix('test_').replace('_', ' '):100} {outcome}")
     print(f"{len(found)} faults and attacks: {sum(outcome == 'ok' for *_, outcome in found)} ok, "
           f"{sum(outcome.startswith('skipped') for *_, outcome in found)} skipped, "
-          f"{sum(outcome in ('FAIL', 'ERROR') for *_, outcome in found)} failed")
+          f"{sum(outcome in ('FAIL', 'ERROR', 'did not end') for *_, outcome in found)} failed")
 
 
 main()

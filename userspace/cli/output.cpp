@@ -7,12 +7,17 @@
 #include <string_view>
 
 #include "cli/exit_code.h"
+#include "sys/signals.h"
 
 namespace socktrace::cli {
 
 Result<bool> Output::flush() {
   std::string_view rest = buffer_;
   while (!rest.empty()) {
+    if (fd_ == STDOUT_FILENO && sys::standard_output_is_given_up()) {
+      empty();
+      return false;
+    }
     const ssize_t written = ::write(fd_, rest.data(), rest.size());
     if (written >= 0) {
       rest.remove_prefix(static_cast<size_t>(written));
@@ -23,7 +28,9 @@ Result<bool> Output::flush() {
       empty();
       return false;
     } else if (errno != EINTR) {
-      return Error::system(fd_ == STDOUT_FILENO ? "write standard output" : "write", errno);
+      const int code = errno;
+      buffer_.erase(0, buffer_.size() - rest.size());
+      return Error::system(fd_ == STDOUT_FILENO ? "write standard output" : "write", code);
     }
   }
   empty();

@@ -58,11 +58,9 @@ Result<void> Session::table_on_demand() {
     say("the table could not be compared with the kernel: " + counts.error().message + "; tracing goes on");
     return {};
   }
-  live_.meanwhile([this] {
-    const sink::Moment moment = now();
-    if (log_) log_->keyframe("request", moment);
-    if (json_) json_->keyframe("request", moment);
-  });
+  const sink::Moment moment = now();
+  if (log_) live_.meanwhile([&] { log_->keyframe("request", moment); });
+  if (json_) print_to_whoever_reads([&] { json_->keyframe("request", moment); });
   const size_t listed = prints_lines() ? print_table() : table_.size();
   if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
   say(fmt::format(
@@ -89,11 +87,26 @@ void Session::notice_clock(uint64_t now_ns) {
   add_to_logs(step);
 }
 
+// What is due by time comes after all that had happened by then; where records come faster than they are worked off, after
+// half a million of them. How many there were.
+Result<size_t> Session::catch_up() {
+  constexpr int kMostRounds = 64;
+  size_t count = 0;
+  for (int round = 0; round < kMostRounds; ++round) {
+    const Result<size_t> drained = live_.drain([this](const Record& record) { comparison_.apply(record); });
+    if (!drained) return Error(drained.error());
+    count += *drained;
+    if (!live_.is_behind()) break;
+    if (const Result<bool> is_read = flush(); !is_read) return Error(is_read.error());
+  }
+  return count;
+}
+
 Result<bool> Session::pump() {
   const uint64_t now_ns = sys::boottime_ns();
   notice_clock(now_ns);
   namespaces_.poll(now_ns);
-  Result<size_t> drained = live_.drain([this](const Record& record) { comparison_.apply(record); });
+  Result<size_t> drained = catch_up();
   if (!drained) return std::move(drained.error());
   quiet_rounds_ = *drained > 0 ? 0 : quiet_rounds_ + 1;
   if (Result<void> followed = comparison_.follow_namespaces(); !followed) return std::move(followed.error());
@@ -107,43 +120,34 @@ Result<bool> Session::pump() {
   return flush();
 }
 
-// No more records; those that were made until now are told.
+// No more records; those that were made until now are told. The first thing that went wrong, if anything did.
 Result<void> Session::finish() {
-  if (Result<void> finished = live_.finish([this](const Record& record) { comparison_.apply(record); });
-      !finished)
-    return finished;
+  Result<void> finished = live_.finish([this](const Record& record) { comparison_.apply(record); });
   upkeep_.end(sys::boottime_ns());
-  if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
-  return {};
+  if (Result<bool> flushed = flush(); !flushed && finished) return std::move(flushed.error());
+  return finished;
 }
 
 Result<bool> Session::flush() {
   const sink::Moment moment = now();
-  if (log_) {
-    const auto write = [&] { log_->flush(moment); };
-    if (log_->is_written())
-      write();
-    else
-      live_.meanwhile(write);
-  }
+  if (log_) live_.meanwhile([&] { log_->flush(moment); });
   Result<bool> is_read = true;
   const auto print = [&] {
     if (json_) json_->flush(moment);
     is_read = json_ ? json_->last_error() != EPIPE && json_->last_error() != EIO : output_.flush();
   };
-  if (json_ ? json_->is_written() : output_.buffer().empty())
-    print();
-  else
-    print_to_whoever_reads(print);
+  if (json_ || !output_.buffer().empty()) print_to_whoever_reads(print);
   return is_read;
 }
 
-// Who does not read holds us up, but must not keep us from being ended.
+// Who does not read holds us up, but must not keep us from ending, with a log in order.
 void Session::print_to_whoever_reads(const std::function<void()>& print) {
   constexpr uint64_t kPatience_ns = 1'000'000'000;
-  const uint64_t began_ns = sys::boottime_ns();
-  live_.meanwhile(print, [=] {
-    if (sys::boottime_ns() >= began_ns + kPatience_ns) sys::Signals::end_by_those_that_wait();
+  live_.meanwhile(print, [this, writer = pthread_self(), told_ns = uint64_t{0}]() mutable {
+    if (!stopping_ && !sys::Signals::end_is_pending()) return;
+    const uint64_t now_ns = sys::boottime_ns();
+    if (told_ns == 0) told_ns = now_ns;
+    if (now_ns >= told_ns + kPatience_ns) sys::give_up_standard_output(writer);
   });
 }
 
@@ -194,12 +198,13 @@ Result<int> Session::run() {
     if (!pumped && !failure) failure = std::move(pumped.error());
     if (pumped && !*pumped) break;  // nobody reads any more
   }
+  stopping_ = true;
   if (options_.recorder) sys::notify_service_manager("STOPPING=1");
   // Whatever went wrong, the log ends in order.
   if (Result<void> finished = finish(); !finished && !failure) failure = std::move(finished.error());
   const RecordCounts records = live_.counts();
   if (log_) log_->close(now(), records);
-  if (json_) json_->close(now(), records);
+  if (json_) print_to_whoever_reads([&] { json_->close(now(), records); });
   if (failure) return std::move(*failure);
   if (json_ && json_->last_error() != 0 && json_->last_error() != EPIPE)
     return Error::system("write standard output", json_->last_error());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -66,6 +67,7 @@ class Session {
   size_t print_table();  // the number of rows
   // Writes what has been said to standard output. False when nobody reads it any more.
   Result<bool> flush();
+  Result<size_t> catch_up();
   void print_to_whoever_reads(const std::function<void()>& print);
   void say(std::string_view message) const;
   void say_ready() const;
@@ -96,6 +98,7 @@ class Session {
   diagnose::FailureCounter failures_;
   bool started_ = false;  // events of the first snapshot are the table, not news
   uint64_t events_ = 0;
+  std::atomic<bool> stopping_ = false;
   uint32_t quiet_rounds_ = 0;  // looks at the ring in a row that found nothing
 };
 

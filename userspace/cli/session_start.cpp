@@ -237,7 +237,7 @@ Result<void> Session::begin() {
   if (!counts) return std::move(counts.error());
   if (Result<void> given_up = give_up_privileges(); !given_up) return given_up;
   Result<void> opened;
-  live_.meanwhile([&] { opened = open_logs(); });  // each begins with the table
+  print_to_whoever_reads([&] { opened = open_logs(); });  // each begins with the table
   if (!opened) return opened;
   if (prints_lines() && !options_.no_table) print_table();
   started_ = true;

@@ -139,7 +139,7 @@ void Upkeep::compare_after_loss(uint64_t now_ns) {
   const uint64_t lost = live_.counts().lost - said_lost_;
   output_.say(fmt::format(
       "{}; the table was compared with the kernel, {} differences mended",
-      lost == 0 ? "nothing more was lost"
+      lost == 0 ? "no record was lost since"
                 : fmt::format("{} events lost: the ring buffer was full (--ring-size makes it larger)", lost),
       mended_ - said_mended_));
   said_lost_ = live_.counts().lost;

@@ -21,8 +21,6 @@
 namespace socktrace::probe {
 namespace {
 
-constexpr size_t kDrainLimit = 8192;
-
 struct LinkDeleter {
   void operator()(bpf_link* link) const { bpf_link__destroy(link); }
 };
@@ -42,7 +40,7 @@ struct Drain {
 int on_sample(void* context, void* data, size_t size) {
   auto* drain = static_cast<Drain*>(context);
   (*drain->on_record)({static_cast<const std::byte*>(data), size});
-  return ++drain->count < kDrainLimit ? 0 : -ECANCELED;
+  return ++drain->count < Tracer::kMostDrained ? 0 : -ECANCELED;
 }
 
 Result<void> check(const Options& options) {

@@ -70,9 +70,10 @@ class Tracer {
   // record that is being written during the call may not: one drain() some milliseconds later finds it.
   void wake_on_next_record();
 
-  // Hands over what waits in the ring, in order, and returns how many records. Stops after 8,192 so that a
+  // Hands over what waits in the ring, in order, and returns how many records. Stops after kMostDrained so that a
   // flood cannot keep the caller; 0 means that the ring is empty. The bytes are gone when the callback
   // returns.
+  static constexpr size_t kMostDrained = 8192;
   Result<size_t> drain(const std::function<void(std::span<const std::byte>)>& on_record);
 
   [[nodiscard]] Counters counters() const;

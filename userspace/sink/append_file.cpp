@@ -9,6 +9,8 @@
 #include <array>
 #include <cerrno>
 
+#include "sys/signals.h"
+
 namespace socktrace::sink {
 namespace {
 
@@ -123,6 +125,8 @@ Result<void> AppendFile::trim_torn_line(const std::string& path) {
 }
 
 AppendFile::Wrote AppendFile::write(std::string_view lines) {
+  const auto is_given_up = [this] { return is_stdout_ && sys::standard_output_is_given_up(); };
+  if (is_given_up()) return {0, EPIPE};
   if (torn_) {
     if (::write(fd_->get(), "\n", 1) != 1) return {0, errno};
     torn_ = false;
@@ -138,6 +142,7 @@ AppendFile::Wrote AppendFile::write(std::string_view lines) {
       error = ENOSPC;  // a regular file never does this; without it the loop might not end
     else if (errno != EINTR)
       error = errno;
+    if (error == 0 && written < lines.size() && is_given_up()) error = EPIPE;
   }
   size_ += written;
   if (error == 0) return {written, 0};

@@ -300,10 +300,14 @@ void LogFile::warn(uint64_t now_ns, const std::string& message) {
   hooks_.warn(message);
 }
 
-void LogFile::sync_if_due(uint64_t now_ns) {
+void LogFile::tell_sync_error(uint64_t now_ns) {
   if (const int error = sync_error_->exchange(0); error != 0)
-    warn(now_ns, fmt::format("event log {}: fdatasync: {}; what was written before may be lost",
-                             options_.path, std::strerror(error)));
+    warn(now_ns, fmt::format("event log {}: sync: {}; what was written before may be lost", options_.path,
+                             std::strerror(error)));
+}
+
+void LogFile::sync_if_due(uint64_t now_ns) {
+  tell_sync_error(now_ns);
   if (file_.is_stdout() || !unsynced_) return;
   if (!sync_now_ && now_ns < synced_ns_ + options_.sync_interval_ns) return;
   if (sync_queued_->exchange(true)) return;  // the disk is slow: one sync at a time
@@ -325,7 +329,10 @@ void LogFile::sync_name() {
 void LogFile::end_file(Moment now, std::optional<RecordCounts> records) {
   encoder_.trailer(buffer_, {now.boottime_ns, encoder_.events(), events_dropped_ + events_lost_, records});
   write_now(now.boottime_ns);
-  if (!file_.is_stdout()) syncer_.run_or_do([fd = file_.descriptor()] { fsync(fd->get()); });
+  if (!file_.is_stdout())
+    syncer_.run_or_do([fd = file_.descriptor(), error = sync_error_] {
+      if (fsync(fd->get()) != 0) *error = errno;
+    });
 }
 
 void LogFile::rotate(Moment now) {
@@ -363,6 +370,7 @@ void LogFile::close(Moment now, std::optional<RecordCounts> records) {
   write_now(now.boottime_ns);
   end_file(now, records);
   syncer_.wait();
+  tell_sync_error(now.boottime_ns);
   compressor_.wait();
 }
 

@@ -75,7 +75,6 @@ class LogFile {
 
   [[nodiscard]] uint64_t events_written() const { return encoder_.events() - events_dropped_; }
   [[nodiscard]] uint64_t events_dropped() const { return events_dropped_; }
-  [[nodiscard]] bool is_written() const { return buffer_.empty(); }  // all that was added
   [[nodiscard]] int last_error() const { return last_error_; }  // errno of the last write; 0: it went well
 
  private:
@@ -94,6 +93,7 @@ class LogFile {
   AppendFile::Wrote try_write(uint64_t now_ns);
   void check_path(Moment now);
   void begin_anew(Moment now);
+  void tell_sync_error(uint64_t now_ns);
   void sync_if_due(uint64_t now_ns);
   void sync_name();
   void rotate(Moment now);

@@ -73,8 +73,9 @@ Result<size_t> Live::drain(const std::function<void(const Record&)>& on_record) 
   Result<size_t> count = size_t{0};
   if (taken_.empty()) {
     count = tracer_.drain(note);
+    more_ = count && *count >= probe::Tracer::kMostDrained;
   } else {
-    take();  // so that the ring does not overflow while we are behind
+    if (taken_.size() > 1) take();  // so that the ring does not overflow while we are behind
     const std::vector<std::byte> chunk = std::move(taken_.front());
     taken_.pop_front();
     taken_bytes_ -= chunk.capacity();

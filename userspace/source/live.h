@@ -38,8 +38,8 @@ class Live {
   // `also`: done by the other thread too, every few milliseconds, as long as `work` lasts.
   void meanwhile(const std::function<void()>& work, const std::function<void()>& also = {});
 
-  // Whether records wait in memory for the next drain(), which no descriptor tells.
-  [[nodiscard]] bool is_behind() const { return !taken_.empty(); }
+  // Whether the last drain() has left records: some wait in memory, which no descriptor tells, or more than it takes at once.
+  [[nodiscard]] bool is_behind() const { return more_ || !taken_.empty(); }
 
   // Told of every loss run right before the record that followed it is handed over. To be set before the first drain().
   void on_loss(std::function<void(const LossRun&)> sink) { loss_sink_ = std::move(sink); }
@@ -75,6 +75,7 @@ class Live {
   // Records that were taken out of the ring by stand_in_, as they were in it, each with its length.
   std::deque<std::vector<std::byte>> taken_;
   size_t taken_bytes_ = 0;
+  bool more_ = false;  // the ring was not emptied
   const std::function<void()>* also_ = nullptr;
   std::unique_ptr<StandIn> stand_in_;  // since the first meanwhile(); last: it ends before what it fills
 };

@@ -3,9 +3,15 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 
 namespace socktrace::sys {
+namespace {
+
+std::atomic<bool> given_up = false;
+
+}  // namespace
 
 Result<Signals> Signals::block(std::initializer_list<int> signals) {
   sigset_t blocked;
@@ -14,6 +20,9 @@ Result<Signals> Signals::block(std::initializer_list<int> signals) {
   for (const int signal : signals) sigaddset(&blocked, signal);
   UniqueFd fd(signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd) return Error::system("signalfd", errno);
+  struct sigaction interrupt {};  // without SA_RESTART
+  interrupt.sa_handler = [](int) {};
+  if (sigaction(SIGRTMIN, &interrupt, nullptr) != 0) return Error::system("sigaction", errno);
   if (const int error = pthread_sigmask(SIG_BLOCK, &blocked, &former); error != 0)
     return Error::system("block signals", error);
   return Signals(std::move(fd), former);
@@ -32,14 +41,19 @@ std::optional<int> Signals::next() const {
   return static_cast<int>(info.ssi_signo);
 }
 
-void Signals::end_by_those_that_wait() {
-  sigset_t ending;
-  sigset_t former;
-  sigemptyset(&ending);
-  sigaddset(&ending, SIGINT);
-  sigaddset(&ending, SIGTERM);
-  pthread_sigmask(SIG_UNBLOCK, &ending, &former);  // delivered here, before this returns
-  pthread_sigmask(SIG_SETMASK, &former, nullptr);
+bool Signals::end_is_pending() {
+  sigset_t pending;
+  return sigpending(&pending) == 0 &&
+         (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
+}
+
+void give_up_standard_output(pthread_t writer) {
+  given_up = true;
+  pthread_kill(writer, SIGRTMIN);
+}
+
+bool standard_output_is_given_up() {
+  return given_up;
 }
 
 void ignore_failed_writes() {

@@ -21,8 +21,8 @@ class Signals {
 
   [[nodiscard]] int fd() const { return fd_.get(); }  // readable when next() would return one
   [[nodiscard]] std::optional<int> next() const;      // does not wait
-  // For another thread, while whoever takes the signals is stuck: SIGINT or SIGTERM that has come ends the process.
-  static void end_by_those_that_wait();
+  // Whether SIGINT or SIGTERM waits to be taken; for another thread, with all signals blocked.
+  static bool end_is_pending();
 
  private:
   Signals(UniqueFd fd, const sigset_t& former) : fd_(std::move(fd)), former_(former) {}
@@ -30,6 +30,11 @@ class Signals {
   UniqueFd fd_;
   sigset_t former_;
 };
+
+// Who reads standard output does not, and we are to end: a write that `writer` is in is interrupted, and from now on every
+// one to it fails as if nobody read it any more (EPIPE). Needs Signals::block() before.
+void give_up_standard_output(pthread_t writer);
+bool standard_output_is_given_up();
 
 // Writing to a pipe that nobody reads, or beyond RLIMIT_FSIZE, then fails with EPIPE or EFBIG instead of ending the
 // process.
