@@ -1,20 +1,39 @@
 #include "source/stand_in.h"
 
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <system_error>
 #include <utility>
 
 namespace socktrace::source {
 namespace {
 
-using std::chrono::milliseconds;
+constexpr long kPatience_ns = 5'000'000;
+constexpr std::chrono::milliseconds kPause(2);
 
-constexpr milliseconds kPatience(5);
-constexpr milliseconds kPause(2);
+// 0: not at all.
+void set_alarm(const sys::UniqueFd& alarm, long after_ns) {
+  const itimerspec once{.it_interval = {}, .it_value = {.tv_sec = 0, .tv_nsec = after_ns}};
+  timerfd_settime(alarm.get(), 0, &once, nullptr);
+}
+
+// False: there will be none.
+bool wait_for_alarm(const sys::UniqueFd& alarm) {
+  uint64_t times = 0;
+  while (read(alarm.get(), &times, sizeof times) < 0)
+    if (errno != EINTR) return false;
+  return true;
+}
 
 }  // namespace
 
-StandIn::StandIn(std::function<void()> work) : work_(std::move(work)) {
+StandIn::StandIn(std::function<void()> work)
+    : work_(std::move(work)), alarm_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC)) {
+  if (!alarm_) return;
   try {
     thread_.run([this] { loop(); });
   } catch (const std::system_error&) {
@@ -27,18 +46,19 @@ StandIn::~StandIn() {
     ending_ = true;
   }
   changed_.notify_all();
+  set_alarm(alarm_, 1);
 }
 
 void StandIn::during(const std::function<void()>& absence) {
   {
     const std::lock_guard lock(mutex_);
     away_ = true;
-    ++absences_;
   }
-  changed_.notify_all();
+  set_alarm(alarm_, kPatience_ns);
   struct Return {
     StandIn& self;
     ~Return() {
+      set_alarm(self.alarm_, 0);
       const std::lock_guard lock(self.mutex_);
       self.away_ = false;
     }
@@ -47,17 +67,13 @@ void StandIn::during(const std::function<void()>& absence) {
 }
 
 void StandIn::loop() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [this] { return away_ || ending_; });
-    if (ending_) return;
-    const uint64_t absence = absences_;
-    const auto is_over = [&] { return ending_ || !away_ || absences_ != absence; };
-    changed_.wait_for(lock, kPatience, is_over);
-    while (!is_over()) {
+  while (wait_for_alarm(alarm_)) {
+    std::unique_lock lock(mutex_);
+    while (away_ && !ending_) {
       work_();
-      changed_.wait_for(lock, kPause, is_over);
+      changed_.wait_for(lock, kPause);
     }
+    if (ending_) return;
   }
 }
 

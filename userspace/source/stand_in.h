@@ -1,10 +1,10 @@
 #pragma once
 
 #include <condition_variable>
-#include <cstdint>
 #include <functional>
 #include <mutex>
 
+#include "sys/unique_fd.h"
 #include "sys/worker.h"
 
 namespace socktrace::source {
@@ -18,19 +18,19 @@ class StandIn {
   StandIn(const StandIn&) = delete;
   StandIn& operator=(const StandIn&) = delete;
 
-  // Runs `absence`. What takes no longer than 5 ms is over before the thread has begun; from then on it works, with
-  // pauses of 2 ms. When this returns it has stopped. Where no thread is to be had, nobody does the work.
+  // Runs `absence`. One that takes no longer than 5 ms does not even wake the thread; from then on it works, with pauses of
+  // 2 ms. When this returns it has stopped. Where no thread is to be had, nobody does the work.
   void during(const std::function<void()>& absence);
 
  private:
   void loop();
 
   std::function<void()> work_;
-  std::mutex mutex_;  // held by who works
+  sys::UniqueFd alarm_;  // wakes the thread
+  std::mutex mutex_;     // held by who works
   std::condition_variable changed_;
   bool away_ = false;
   bool ending_ = false;
-  uint64_t absences_ = 0;
   sys::Worker thread_;  // last: it ends before what it uses
 };
 
