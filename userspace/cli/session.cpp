@@ -89,7 +89,7 @@ void Session::notice_clock(uint64_t now_ns) {
 
 // What is due by time comes after all that had happened by then; where records come faster than they are worked off, after
 // half a million of them. How many there were.
-Result<size_t> Session::catch_up() {
+Result<size_t> Session::work_off_records() {
   constexpr int kMostRounds = 64;
   size_t count = 0;
   for (int round = 0; round < kMostRounds; ++round) {
@@ -106,7 +106,7 @@ Result<bool> Session::pump() {
   const uint64_t now_ns = sys::boottime_ns();
   notice_clock(now_ns);
   namespaces_.poll(now_ns);
-  Result<size_t> drained = catch_up();
+  Result<size_t> drained = work_off_records();
   if (!drained) return std::move(drained.error());
   quiet_rounds_ = *drained > 0 ? 0 : quiet_rounds_ + 1;
   if (Result<void> followed = comparison_.follow_namespaces(); !followed) return std::move(followed.error());

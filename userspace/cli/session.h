@@ -67,7 +67,7 @@ class Session {
   size_t print_table();  // the number of rows
   // Writes what has been said to standard output. False when nobody reads it any more.
   Result<bool> flush();
-  Result<size_t> catch_up();
+  Result<size_t> work_off_records();
   void print_to_whoever_reads(const std::function<void()>& print);
   void say(std::string_view message) const;
   void say_ready() const;
