@@ -7,15 +7,21 @@
 #include <string_view>
 
 #include "cli/exit_code.h"
+#include "core/batch.h"
 #include "sys/signals.h"
 
 namespace socktrace::cli {
+namespace {
+
+constexpr size_t kMostKept = 4 << 20;
+
+}  // namespace
 
 Result<bool> Output::flush() {
   std::string_view rest = buffer_;
   while (!rest.empty()) {
     if (fd_ == STDOUT_FILENO && sys::standard_output_is_given_up()) {
-      empty();
+      empty_batch(buffer_, kMostKept);
       return false;
     }
     const ssize_t written = ::write(fd_, rest.data(), rest.size());
@@ -25,7 +31,7 @@ Result<bool> Output::flush() {
       pollfd writable{fd_, POLLOUT, 0};
       ::poll(&writable, 1, -1);
     } else if (errno == EPIPE || errno == EIO) {  // EIO: the terminal is gone
-      empty();
+      empty_batch(buffer_, kMostKept);
       return false;
     } else if (errno != EINTR) {
       const int code = errno;
@@ -33,15 +39,8 @@ Result<bool> Output::flush() {
       return Error::system(fd_ == STDOUT_FILENO ? "write standard output" : "write", code);
     }
   }
-  empty();
+  empty_batch(buffer_, kMostKept);
   return true;
-}
-
-// What a burst has let grow is given back.
-void Output::empty() {
-  constexpr size_t kMostKept = 4 << 20;
-  buffer_.clear();
-  if (buffer_.capacity() > kMostKept) std::string().swap(buffer_);
 }
 
 Result<int> print_text(std::string_view text) {

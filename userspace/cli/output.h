@@ -19,8 +19,6 @@ class Output {
   Result<bool> flush();
 
  private:
-  void empty();
-
   int fd_;
   std::string buffer_;
 };

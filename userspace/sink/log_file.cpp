@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/batch.h"
 #include "sys/clock.h"
 
 namespace socktrace::sink {
@@ -89,14 +90,8 @@ void LogFile::begin_file(std::string_view reason, Moment now) {
   keyframe(reason, now);
 }
 
-// What a slow disk has let grow is given back.
-void LogFile::empty_buffer() {
-  buffer_.clear();
-  if (buffer_.capacity() > kMostKept) std::string().swap(buffer_);
-}
-
 void LogFile::rebuild_lead() {
-  empty_buffer();
+  empty_batch(buffer_, kMostKept);
   options_.header.next_seq = missing_.count > 0 ? missing_seq_ : encoder_.next_seq();
   if (header_pending_) encoder_.header(buffer_, options_.header);
   header_bytes_ = buffer_.size();
@@ -224,7 +219,7 @@ void LogFile::write_now(uint64_t now_ns) {
                              what, events_dropped_));
     return;
   }
-  empty_buffer();
+  empty_batch(buffer_, kMostKept);
   header_bytes_ = lead_bytes_ = 0;
   if (error_before != 0)
     warn(now_ns, fmt::format("event log {}: writing again; {} events were not written", options_.path,

@@ -83,7 +83,6 @@ class LogFile {
   void write(uint64_t now_ns);
   void write_now(uint64_t now_ns);
   [[nodiscard]] uint64_t clock_ns() const;
-  void empty_buffer();
   void rebuild_lead();
   void lead_written(size_t bytes);
   void drop(size_t written, uint64_t now_ns);
