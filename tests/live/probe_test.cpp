@@ -246,20 +246,6 @@ TEST_F(ProbeTest, AConnectedUdpSocketTellsBothEnds) {
   EXPECT_EQ(connected.task.fd, fd);
 }
 
-TEST_F(ProbeTest, ARefusedConnectionClosesWithItsReason) {
-  attach();
-  TestSocket client(AF_INET, SOCK_STREAM);
-  ASSERT_EQ(client.connect(kPort), ECONNREFUSED);
-  const uint64_t cookie = client.cookie();
-  client.close();
-  collect([&] { return !of(RecordKind::release).empty(); });
-  EXPECT_EQ(story(cookie), "closed>syn_sent syn_sent>closed release");
-  const Record closed = last(RecordKind::state);
-  EXPECT_EQ(closed.error, ECONNREFUSED);
-  EXPECT_FALSE(closed.has_mini);
-  EXPECT_NE(closed.socket.local.port, 0);
-}
-
 TEST_F(ProbeTest, InInferModeAttemptAndSuccessAreTwoRecords) {
   probe::Options options;
   options.bind_result = probe::BindResult::infer;
