@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -154,6 +155,16 @@ class Tracer:
         self.process.wait()
         if not self.ready_on_output:
             self.reader.join()
+
+    def compare(self):
+        """The table against the kernel: what it says of that."""
+        self.process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + 60
+        while not (said := [message for message in self.messages if "compared with the kernel" in message]):
+            if time.monotonic() > deadline:
+                sys.exit("scripts/bench: no answer to SIGUSR1")
+            time.sleep(0.05)
+        return said[-1]
 
     @property
     def resident_kib(self):

@@ -90,9 +90,7 @@ def keeping_up(report, seconds=60):
                 generator.process.send_signal(signal.SIGUSR1)
             made = sum(int(generator.process.stdout.readline().split()[1]) for generator in generators)
             rest_at = os.path.getsize(table)
-            tracer.process.send_signal(signal.SIGUSR1)
-            while not any("compared with the kernel" in message for message in tracer.messages):
-                time.sleep(0.05)
+            compared = tracer.compare()
             theirs = subprocess.run(["ss", "-Htan"], capture_output=True, text=True, check=True).stdout
             for generator in generators:
                 generator.finish()
@@ -101,7 +99,6 @@ def keeping_up(report, seconds=60):
             listing = "\n".join(line for line in file.read().splitlines() if not re.match(r"\d\d:\d\d:\d\d", line))
         ours = "\n".join(line.split(" users:")[0] for line in listing.splitlines())
     lost = int(re.search(r"(\d+) lost", tracer.messages[-1]).group(1))
-    compared = next(message for message in tracer.messages if "compared with the kernel" in message)
     repaired = sum(map(int, re.findall(r"(\d+) (?:missing|ghosts|wrong)", compared)))
     equal = rows(ours) == rows(theirs) and repaired == 0
     growth = (memory[-1] - memory[0]) / 1024
