@@ -119,6 +119,20 @@ class Recorder(Directory):
             self.assertIn("DAC_OVERRIDE", capabilities(status(tracer.process.pid), "CapEff"))
             self.check_that_all_goes_on(tracer)
 
+    @unittest.skipIf(os.getpriority(os.PRIO_PROCESS, 0), "somebody has chosen a nice value for the tests")
+    def test_it_goes_before_others_and_compresses_after_them(self):
+        with Tracer("record", "-o", self.log, "--max-size", "64KiB") as tracer, listener() as held:
+            wait_until(lambda: self.compressed() or connect_and_reset(held), "compressed file")
+            threads = {int(thread) for thread in os.listdir(f"/proc/{tracer.process.pid}/task")}
+            nice = {thread: os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
+        self.assertEqual(nice.pop(tracer.process.pid), -4)
+        self.assertEqual(max(nice.values()), 5)
+        self.assertLessEqual(set(nice.values()), {0, 5})
+
+    def test_a_nice_value_that_was_chosen_for_it_stays(self):
+        with Tracer("record", "-o", self.log, prefix=["nice", "-n", "3"]) as tracer:
+            self.assertEqual(os.getpriority(os.PRIO_PROCESS, tracer.process.pid), os.getpriority(os.PRIO_PROCESS, 0) + 3)
+
     @unittest.skipUnless(shutil.which("strace"), "no strace here")
     def test_none_of_its_system_calls_is_refused(self):
         trace = os.path.join(self.directory, "strace")

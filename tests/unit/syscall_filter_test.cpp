@@ -71,6 +71,9 @@ TEST(SyscallFilter, LooksAtArguments) {
   EXPECT_EQ(attempted([&] { return bpf(BPF_MAP_UPDATE_ELEM); }), EPERM);
   EXPECT_EQ(attempted([] { return mapped(PROT_READ | PROT_EXEC); }), EPERM);
   EXPECT_EQ(attempted([] { return mapped(PROT_READ | PROT_WRITE); }), 0);
+  EXPECT_EQ(attempted([] { return setpriority(PRIO_PROCESS, 0, 5); }), 0);
+  EXPECT_EQ(attempted([] { return setpriority(PRIO_PROCESS, 1, 0); }), EPERM);
+  EXPECT_EQ(attempted([] { return setpriority(PRIO_USER, 0, 5); }), EPERM);
   const rlimit limit{0, 0};
   EXPECT_EQ(attempted([&] { return setrlimit(RLIMIT_NOFILE, &limit); }), EPERM);
   const auto enter = [] { return setns(-1, CLONE_NEWNET); };

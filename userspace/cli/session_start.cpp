@@ -20,6 +20,7 @@
 #include "sys/mounts.h"
 #include "sys/netns.h"
 #include "sys/notify.h"
+#include "sys/priority.h"
 #include "sys/privileges.h"
 #include "sys/sandbox.h"
 #include "sys/signals.h"
@@ -136,6 +137,7 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   Result<source::Live> attached = source::Live::attach(probe);
   if (!attached) return std::move(attached.error());
   keep_large_blocks_apart();
+  sys::go_before_others();
 
   std::unique_ptr<Session> session(new Session(options, std::move(*selection), std::move(*signals),
                                                std::move(*attached), std::move(*procfs),

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace socktrace {
 
@@ -36,9 +38,17 @@ bool is_wildcard(Family family, const AddressBytes& address);
 bool is_loopback(Family family, const AddressBytes& address);
 // ::ffff:0:0/96
 bool is_v4_mapped(Family family, const AddressBytes& address);
-// inet_ntop: "127.0.0.1", "::1"; never brackets. Families without an address give "".
+
+struct AddressText {
+  std::array<char, 48> text{};
+  size_t size = 0;
+  [[nodiscard]] std::string_view view() const { return {text.data(), size}; }
+};
+// As inet_ntop writes it: "127.0.0.1", "::1"; never brackets. Families without an address give "".
+AddressText address_text(Family family, const AddressBytes& address);
 std::string to_string(Family family, const AddressBytes& address);
 // "127.0.0.1:80", "[::1]:80", port 0 as "*"; the wildcard is written as it is: "0.0.0.0:80", "[::]:80".
+void append_endpoint(std::string& out, Family family, const Endpoint& endpoint);
 std::string to_string(Family family, const Endpoint& endpoint);
 
 }  // namespace socktrace

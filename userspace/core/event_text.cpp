@@ -19,10 +19,10 @@ bool is_inet(Family family) {
 
 void append_where(std::string& out, const Socket& socket) {
   if (is_inet(socket.family)) {
-    out += to_string(socket.family, socket.local);
+    append_endpoint(out, socket.family, socket.local);
     if (socket.peer.port != 0 || !is_wildcard(socket.family, socket.peer.address)) {
       out += ' ';
-      out += to_string(socket.family, socket.peer);
+      append_endpoint(out, socket.family, socket.peer);
     }
   } else {
     const SocketDetails& details = details_of(socket);

@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
+#include <iterator>
 
 namespace socktrace {
 namespace {
@@ -33,17 +35,44 @@ bool is_loopback(Family family, const AddressBytes& address) {
   return begins_with_zeros(address, 15) && address[15] == 1;
 }
 
+AddressText address_text(Family family, const AddressBytes& address) {
+  AddressText out;
+  char* const begin = out.text.data();
+  if (family == Family::inet) {
+    char* end = begin;
+    for (size_t i = 0; i < 4; ++i) {
+      if (i > 0) *end++ = '.';
+      end = std::to_chars(end, end + 3, address[i]).ptr;
+    }
+    out.size = static_cast<size_t>(end - begin);
+  } else if (family == Family::inet6) {
+    inet_ntop(AF_INET6, address.data(), begin, static_cast<socklen_t>(out.text.size()));
+    out.size = std::strlen(begin);
+  }
+  return out;
+}
+
 std::string to_string(Family family, const AddressBytes& address) {
-  if (family != Family::inet && family != Family::inet6) return "";
-  char text[INET6_ADDRSTRLEN] = "";
-  inet_ntop(static_cast<int>(family), address.data(), text, sizeof text);
-  return text;
+  return std::string(address_text(family, address).view());
+}
+
+void append_endpoint(std::string& out, Family family, const Endpoint& endpoint) {
+  if (family == Family::inet6) out += '[';
+  out += address_text(family, endpoint.address).view();
+  if (family == Family::inet6) out += ']';
+  out += ':';
+  if (endpoint.port == 0) {
+    out += '*';
+  } else {
+    char digits[5];
+    out.append(digits, std::to_chars(digits, std::end(digits), endpoint.port).ptr);
+  }
 }
 
 std::string to_string(Family family, const Endpoint& endpoint) {
-  std::string text = to_string(family, endpoint.address);
-  if (family == Family::inet6) text = "[" + text + "]";
-  return text + ":" + (endpoint.port ? std::to_string(endpoint.port) : "*");
+  std::string text;
+  append_endpoint(text, family, endpoint);
+  return text;
 }
 
 bool is_inet(const Socket& socket) {

@@ -125,13 +125,22 @@ void put_date(char* out, uint64_t days) {
   put_digits(out + 8, date.day, 2);
 }
 
-// Shifted so that UTC arithmetic gives local time.
+// Shifted so that UTC arithmetic gives local time. The offset changes at full minutes, and with tzset(): it is asked for once
+// in each.
 uint64_t in_zone(uint64_t realtime_ns, bool utc) {
+  thread_local uint64_t known_minute = UINT64_MAX;
+  thread_local long known_zone = 0;
+  thread_local uint64_t offset_ns = 0;
   if (utc) return realtime_ns;
-  const auto seconds = static_cast<time_t>(realtime_ns / kSecond);
-  tm local{};
-  if (localtime_r(&seconds, &local) == nullptr) return realtime_ns;
-  return realtime_ns + static_cast<uint64_t>(local.tm_gmtoff) * kSecond;
+  if (realtime_ns / kMinute != known_minute || known_zone != timezone) {
+    const auto seconds = static_cast<time_t>(realtime_ns / kSecond);
+    tm local{};
+    if (localtime_r(&seconds, &local) == nullptr) return realtime_ns;
+    known_minute = realtime_ns / kMinute;
+    known_zone = timezone;
+    offset_ns = static_cast<uint64_t>(local.tm_gmtoff) * kSecond;
+  }
+  return realtime_ns + offset_ns;
 }
 
 struct Unit {

@@ -20,7 +20,10 @@ constexpr size_t kMostUnwritten = 8 << 20;        // of events, likewise: flush(
 constexpr size_t kMostKept = 2 * kMostUnwritten;  // of memory, between batches
 constexpr uint64_t kRetry_ns = 100'000'000;       // after an error
 constexpr uint64_t kSlow_ns = 20'000'000;         // a write to the page cache takes microseconds
-constexpr uint64_t kSlowShare = 5;                // of the time may be spent in writes
+constexpr uint64_t kSlowShare = 5;                // of the time may be spent in slow writes,
+constexpr uint64_t kSlowAtOnce_ns =
+    1'000'000'000;  // and so much without a rest: the kernel's own writing comes in bouts
+constexpr uint64_t kLongestRest_ns = 2'000'000'000;
 constexpr uint64_t kPathInterval_ns = 1'000'000'000;
 constexpr uint64_t kSpaceInterval_ns = 1'000'000'000;
 constexpr uint64_t kMostFree = uint64_t{1} << 30;
@@ -184,7 +187,7 @@ uint64_t LogFile::clock_ns() const {
 
 // Leaves the disk alone for a while when it is slow, so that events go on being taken from the kernel.
 void LogFile::write(uint64_t now_ns) {
-  waiting_ = rests_until_ns_ != 0 && clock_ns() < rests_until_ns_ && !file_.is_stdout();
+  waiting_ = rests_until_ns_ != 0 && !file_.is_stdout() && clock_ns() < rests_until_ns_;
   if (!waiting_) return write_now(now_ns);
   if (buffer_.size() < options_.most_waiting_bytes) return;
   waiting_ = false;
@@ -203,8 +206,7 @@ void LogFile::write_now(uint64_t now_ns) {
   }
   const uint64_t began_ns = clock_ns();
   const AppendFile::Wrote wrote = try_write(now_ns);
-  const uint64_t took_ns = clock_ns() - began_ns;
-  rests_until_ns_ = took_ns >= kSlow_ns ? began_ns + kSlowShare * took_ns : 0;
+  note_duration(began_ns, clock_ns());
   unsynced_ |= wrote.bytes > 0;
   bytes_since_keyframe_ += wrote.bytes;
   lead_written(wrote.bytes);
@@ -224,6 +226,17 @@ void LogFile::write_now(uint64_t now_ns) {
   if (error_before != 0)
     warn(now_ns, fmt::format("event log {}: writing again; {} events were not written", options_.path,
                              events_dropped_));
+}
+
+void LogFile::note_duration(uint64_t began_ns, uint64_t ended_ns) {
+  rests_until_ns_ = 0;
+  const uint64_t took_ns = ended_ns - began_ns;
+  if (took_ns < kSlow_ns) return;
+  const uint64_t paid_ns = (ended_ns - slow_at_ns_) / kSlowShare;
+  slow_ns_ = took_ns + (slow_ns_ > paid_ns ? slow_ns_ - paid_ns : 0);
+  slow_at_ns_ = ended_ns;
+  if (slow_ns_ > kSlowAtOnce_ns)
+    rests_until_ns_ = ended_ns + std::min((slow_ns_ - kSlowAtOnce_ns) * kSlowShare, kLongestRest_ns);
 }
 
 AppendFile::Wrote LogFile::try_write(uint64_t now_ns) {

@@ -50,7 +50,8 @@ struct LogFileHooks {
 // The event log on disk: records are gathered by add() and written by flush(), one write(2) a batch.
 //
 // A failing disk, one that is nearly full, or a directory that is gone never blocks or ends tracing. On a disk so slow that
-// the kernel lets writers wait, at most a fifth of the time is spent waiting: in between lines are kept, within a bound. A file that
+// the kernel lets writers wait, at most a fifth of the time is spent waiting, but for a second that it may take at any time: in
+// between lines are kept, within a bound. A file that
 // was removed is made anew within a second. What could not be written is dropped and counted; the first
 // record written afterwards is the loss, where = "disk". The disk is tried again with every flush, at most
 // ten times a second. fdatasync() runs on another thread, once a second and at once after bind.failed,
@@ -82,6 +83,7 @@ class LogFile {
   void begin_file(std::string_view reason, Moment now);
   void write(uint64_t now_ns);
   void write_now(uint64_t now_ns);
+  void note_duration(uint64_t began_ns, uint64_t ended_ns);
   [[nodiscard]] uint64_t clock_ns() const;
   void rebuild_lead();
   void lead_written(size_t bytes);
@@ -124,7 +126,9 @@ class LogFile {
   bool low_space_ = false;  // less is free than Rotation::min_free_bytes
   uint64_t space_checked_ns_ = 0;
 
-  uint64_t rests_until_ns_ = 0;  // after a write that took long; 0: none did
+  uint64_t slow_ns_ = 0;         // of slow writes, less a share of the time since then
+  uint64_t slow_at_ns_ = 0;      // when that was so
+  uint64_t rests_until_ns_ = 0;  // 0: the last write did not take too long
   bool waiting_ = false;         // buffer_ holds what was not tried to be written yet
 
   int last_error_ = 0;
@@ -140,7 +144,7 @@ class LogFile {
   std::shared_ptr<std::atomic<int>> sync_error_ =
       std::make_shared<std::atomic<int>>(0);  // errno, not yet said
   sys::Worker syncer_;
-  sys::Worker compressor_;
+  sys::Worker compressor_{sys::Worker::Urgency::can_wait};
 };
 
 }  // namespace socktrace::sink

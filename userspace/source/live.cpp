@@ -14,14 +14,14 @@
 
 namespace socktrace::source {
 
-Live::Live(probe::Tracer tracer, uint64_t began_ns)
-    : tracer_(std::move(tracer)), ledger_(tracer_.lost_by_cpu().size(), began_ns) {}
+Live::Live(probe::Tracer tracer, uint64_t began_ns, uint64_t ring_bytes)
+    : tracer_(std::move(tracer)), ledger_(tracer_.lost_by_cpu().size(), began_ns), ring_bytes_(ring_bytes) {}
 
 Result<Live> Live::attach(const probe::Options& options) {
   const uint64_t began_ns = sys::boottime_ns();
   Result<probe::Tracer> tracer = probe::Tracer::attach(options);
   if (!tracer) return std::move(tracer.error());
-  return Live(std::move(*tracer), began_ns);
+  return Live(std::move(*tracer), began_ns, options.ring_bytes);
 }
 
 void Live::deliver(const Record& record, const std::function<void(const Record&)>& on_record) {
@@ -31,20 +31,35 @@ void Live::deliver(const Record& record, const std::function<void(const Record&)
   on_record(record);
 }
 
-// Into memory, behind what is there already.
+uint64_t Live::waiting_in_ring() const {
+  const probe::Counters counters = tracer_.counters();
+  const uint64_t gone = counters.lost + ledger_.delivered() + held_.size() + taken_records_;
+  return counters.attempted > gone ? counters.attempted - gone : 0;
+}
+
+// Into memory, behind what is there already, once a quarter of the ring is in use: every record that is taken costs a copy.
 void Live::take() {
   constexpr size_t kMostTaken = 128 << 20;  // then the ring may overflow, and counts what is lost
-  if (taken_bytes_ >= kMostTaken) return;
-  std::vector<std::byte> chunk;
-  (void)tracer_.drain([&](std::span<const std::byte> bytes) {
-    const auto length = static_cast<uint32_t>(bytes.size());
-    const auto prefix = std::as_bytes(std::span(&length, 1));
-    chunk.insert(chunk.end(), prefix.begin(), prefix.end());
-    chunk.insert(chunk.end(), bytes.begin(), bytes.end());
+  constexpr uint64_t kLargeRecord = 256;
+  if (taken_.size() * Block::kBytes >= kMostTaken || waiting_in_ring() < ring_bytes_ / 4 / kLargeRecord)
+    return;
+  (void)tracer_.drain([this](std::span<const std::byte> record) {
+    const auto length = static_cast<uint32_t>(record.size());
+    if (taken_.empty() || Block::kBytes - taken_.back().used < sizeof length + length) {
+      if (spare_.empty()) {
+        taken_.push_back({.bytes = std::make_unique_for_overwrite<std::byte[]>(Block::kBytes)});
+      } else {
+        taken_.push_back(std::move(spare_.back()));
+        spare_.pop_back();
+      }
+    }
+    Block& block = taken_.back();
+    std::memcpy(block.bytes.get() + block.used, &length, sizeof length);
+    std::memcpy(block.bytes.get() + block.used + sizeof length, record.data(), length);
+    block.used += sizeof length + length;
+    ++block.records;
+    ++taken_records_;
   });
-  if (chunk.empty()) return;
-  taken_bytes_ += chunk.capacity();
-  taken_.push_back(std::move(chunk));
 }
 
 void Live::meanwhile(const std::function<void()>& work, const std::function<void()>& also) {
@@ -75,16 +90,22 @@ Result<size_t> Live::drain(const std::function<void(const Record&)>& on_record) 
     count = tracer_.drain(note);
     more_ = count && *count >= probe::Tracer::kMostDrained;
   } else {
-    if (taken_.size() > 1) take();  // so that the ring does not overflow while we are behind
-    const std::vector<std::byte> chunk = std::move(taken_.front());
+    take();  // so that the ring does not overflow while we are behind
+    constexpr size_t kMostSpare = 4;
+    Block block = std::move(taken_.front());
     taken_.pop_front();
-    taken_bytes_ -= chunk.capacity();
-    for (std::span<const std::byte> rest = chunk; !rest.empty(); ++*count) {
+    taken_records_ -= block.records;
+    for (std::span<const std::byte> rest(block.bytes.get(), block.used); !rest.empty(); ++*count) {
       uint32_t length = 0;
       std::memcpy(&length, rest.data(), sizeof length);
       note(rest.subspan(sizeof length, length));
       rest = rest.subspan(sizeof length + length);
     }
+    block.used = block.records = 0;
+    if (!taken_.empty() && spare_.size() < kMostSpare)
+      spare_.push_back(std::move(block));
+    else if (taken_.empty())
+      spare_.clear();
   }
   if (damage) return std::move(*damage);
   return count;

@@ -62,8 +62,10 @@ class Live {
   [[nodiscard]] std::vector<std::string> costs() const;
 
  private:
-  Live(probe::Tracer tracer, uint64_t began_ns);
+  Live(probe::Tracer tracer, uint64_t began_ns, uint64_t ring_bytes);
   void deliver(const Record& record, const std::function<void(const Record&)>& on_record);
+  // How many records wait in the ring, nearly: hooks are adding to them.
+  [[nodiscard]] uint64_t waiting_in_ring() const;
   void take();
 
   probe::Tracer tracer_;
@@ -72,9 +74,17 @@ class Live {
   bool holding_ = false;
   std::vector<Record> held_;
 
-  // Records that were taken out of the ring by stand_in_, as they were in it, each with its length.
-  std::deque<std::vector<std::byte>> taken_;
-  size_t taken_bytes_ = 0;
+  // Records that were taken out of the ring before anybody had time for them, as they were in it, each with its length.
+  struct Block {
+    static constexpr size_t kBytes = 1 << 20;
+    std::unique_ptr<std::byte[]> bytes;
+    size_t used = 0;
+    uint64_t records = 0;
+  };
+  std::deque<Block> taken_;
+  std::vector<Block> spare_;  // emptied: whoever is behind needs them again
+  uint64_t taken_records_ = 0;
+  uint64_t ring_bytes_ = 0;
   bool more_ = false;  // the ring was not emptied
   const std::function<void()>* also_ = nullptr;
   std::unique_ptr<StandIn> stand_in_;  // since the first meanwhile(); last: it ends before what it fills

@@ -37,7 +37,7 @@ constexpr int kAllowed[] = {
     // memory and threads
     SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex),
     SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity),
-    SCMP_SYS(getcpu), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(restart_syscall),
+    SCMP_SYS(getcpu), SCMP_SYS(getpriority), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(restart_syscall),
     // signals; tgkill is how abort() ends us, and how one thread interrupts another
     SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigpending),
     SCMP_SYS(sigaltstack), SCMP_SYS(tgkill),
@@ -116,6 +116,8 @@ Result<void> allow_only_needed_syscalls(const SyscallNeeds& needs) {
   for (const Rule& rule : kConditional) filter.add(SCMP_ACT_ALLOW, rule.syscall, rule.argument);
   for (const uint64_t protocol : kNetlinkProtocols)
     filter.add(SCMP_ACT_ALLOW, SCMP_SYS(socket), equals(0, AF_NETLINK), equals(2, protocol));
+  filter.add(SCMP_ACT_ALLOW, SCMP_SYS(setpriority), equals(0, PRIO_PROCESS),
+             equals(1, 0));  // of a thread itself
   if (needs.enter_namespaces) filter.add(SCMP_ACT_ALLOW, SCMP_SYS(setns), equals(1, CLONE_NEWNET));
   // Its flags are in memory, where no filter can look; libc then makes its threads by clone().
   filter.add(SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3));

@@ -5,6 +5,8 @@
 #include <system_error>
 #include <utility>
 
+#include "sys/priority.h"
+
 namespace socktrace::sys {
 
 Worker::~Worker() {
@@ -51,6 +53,7 @@ void Worker::wait() {
 }
 
 void Worker::loop() {
+  if (urgency_ == Urgency::can_wait) let_others_go_first();
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });

@@ -10,10 +10,12 @@ namespace socktrace::sys {
 
 // Runs jobs one after the other on a thread of its own, which begins with the first job: for what may block
 // on a disk, so that events go on being taken from the kernel. The destructor waits for the jobs that were
-// given.
+// given. One that `can_wait` leaves the processors to others first (let_others_go_first).
 class Worker {
  public:
-  Worker() = default;
+  enum class Urgency { ordinary, can_wait };
+
+  explicit Worker(Urgency urgency = Urgency::ordinary) : urgency_(urgency) {}
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   ~Worker();
@@ -31,6 +33,7 @@ class Worker {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> jobs_;
+  const Urgency urgency_;
   bool busy_ = false;
   bool stopping_ = false;
   std::thread thread_;

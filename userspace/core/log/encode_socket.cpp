@@ -8,29 +8,6 @@
 namespace socktrace {
 namespace {
 
-struct AddressText {
-  char text[48];
-  size_t size = 0;
-  [[nodiscard]] std::string_view view() const { return {text, size}; }
-};
-
-// As to_string(), without allocating for IPv4.
-AddressText address_text(Family family, const AddressBytes& address) {
-  AddressText out;
-  if (family == Family::inet) {
-    char* cursor = out.text;
-    for (int i = 0; i < 4; ++i) {
-      if (i > 0) *cursor++ = '.';
-      cursor = std::to_chars(cursor, cursor + 3, address[static_cast<size_t>(i)]).ptr;
-    }
-    out.size = static_cast<size_t>(cursor - out.text);
-    return out;
-  }
-  const std::string text = to_string(family, address);
-  out.size = text.copy(out.text, sizeof out.text);
-  return out;
-}
-
 void endpoint(JsonWriter& json, size_t start, Family family, const Endpoint& end) {
   json.word("address", address_text(family, end.address).view());
   json.number_unless_zero("port", end.port);

@@ -4,24 +4,43 @@
 
 namespace socktrace {
 
+uint32_t Tombstones::number_of(const SocketKey& key) const {
+  return index_.find(SocketKeyHash()(key), [&](uint32_t number) { return at(number).key == key; });
+}
+
+void Tombstones::erase(uint32_t number) {
+  index_.erase(hash_at(number), number, [this](uint32_t other) { return hash_at(other); });
+  entries_[(number - first_) & kLastNumber].erased = true;
+  --size_;
+}
+
 void Tombstones::add(const SocketKey& key, uint64_t time_ns, bool closed, bool released) {
-  Stone& stone = stones_[key];
-  stone.time_ns = std::max(stone.time_ns, time_ns);
-  stone.closed = stone.closed || closed;
-  stone.released = stone.released || released;
-  ages_.push_back({time_ns, key});
+  Stone stone{time_ns, closed, released};
+  if (const uint32_t known = number_of(key); known != PositionIndex::kNone) {
+    const Stone& before = at(known).stone;
+    stone = {std::max(before.time_ns, time_ns), before.closed || closed, before.released || released};
+    erase(known);
+  }
+  const auto number = static_cast<uint32_t>(first_ + entries_.size()) & kLastNumber;
+  entries_.push_back({key, stone});
+  index_.insert(SocketKeyHash()(key), number, [this](uint32_t other) { return hash_at(other); });
+  ++size_;
+}
+
+void Tombstones::erase(const SocketKey& key) {
+  if (const uint32_t known = number_of(key); known != PositionIndex::kNone) erase(known);
 }
 
 const Tombstones::Stone* Tombstones::find(const SocketKey& key) const {
-  const auto at = stones_.find(key);
-  return at == stones_.end() ? nullptr : &at->second;
+  const uint32_t known = number_of(key);
+  return known == PositionIndex::kNone ? nullptr : &at(known).stone;
 }
 
 void Tombstones::forget_before(uint64_t time_ns) {
-  while (!ages_.empty() && ages_.front().time_ns < time_ns) {
-    const auto at = stones_.find(ages_.front().key);
-    if (at != stones_.end() && at->second.time_ns < time_ns) stones_.erase(at);
-    ages_.pop_front();
+  while (!entries_.empty() && (entries_.front().erased || entries_.front().stone.time_ns < time_ns)) {
+    if (!entries_.front().erased) erase(first_);
+    entries_.pop_front();
+    first_ = (first_ + 1) & kLastNumber;
   }
 }
 

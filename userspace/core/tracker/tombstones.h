@@ -2,14 +2,14 @@
 
 #include <cstdint>
 #include <deque>
-#include <unordered_map>
 
 #include "core/hash.h"
+#include "core/position_index.h"
 
 namespace socktrace {
 
 // Sockets that ended a moment ago: what still arrives about them (records out of order, a dump that began
-// before their end) must not bring them back.
+// before their end) must not bring them back. A hundred thousand on a busy host, and every record asks.
 class Tombstones {
  public:
   struct Stone {
@@ -20,19 +20,30 @@ class Tombstones {
 
   // Adds to what is known.
   void add(const SocketKey& key, uint64_t time_ns, bool closed, bool released);
-  void erase(const SocketKey& key) { stones_.erase(key); }
+  void erase(const SocketKey& key);
+  // Null when there is none. Valid until the next add().
   [[nodiscard]] const Stone* find(const SocketKey& key) const;
   void forget_before(uint64_t time_ns);
-  [[nodiscard]] size_t size() const { return stones_.size(); }
+  [[nodiscard]] size_t size() const { return size_; }
 
  private:
-  struct Age {
-    uint64_t time_ns;
+  struct Entry {
     SocketKey key;
+    Stone stone;
+    bool erased = false;
   };
 
-  std::unordered_map<SocketKey, Stone, SocketKeyHash> stones_;
-  std::deque<Age> ages_;  // as they were added
+  // Entries are counted as they come; their numbers go round, so that an index of 32 bits holds them.
+  static constexpr uint32_t kLastNumber = 0x7fff'ffff;
+  [[nodiscard]] const Entry& at(uint32_t number) const { return entries_[(number - first_) & kLastNumber]; }
+  [[nodiscard]] uint64_t hash_at(uint32_t number) const { return SocketKeyHash()(at(number).key); }
+  [[nodiscard]] uint32_t number_of(const SocketKey& key) const;
+  void erase(uint32_t number);
+
+  std::deque<Entry> entries_;  // as they were added
+  uint32_t first_ = 0;         // the number of the oldest
+  size_t size_ = 0;            // without those that were erased
+  PositionIndex index_;
 };
 
 }  // namespace socktrace
