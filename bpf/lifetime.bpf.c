@@ -57,12 +57,29 @@ static __always_inline void st_fill_released(struct st_head *head, struct st_soc
 	out->uid = -1;
 }
 
+/* A connection or what is left of one. A closed TCP socket that holds a port is bound. */
+static __always_inline bool st_is_connection(struct bpf_sock *ctx)
+{
+	const struct sock *sk = (const void *)ctx;
+	__u16 port = 0;
+
+	if (ctx->protocol != IPPROTO_TCP && ctx->protocol != IPPROTO_MPTCP)
+		return false;
+	if (ctx->state != TCP_CLOSE)
+		return ctx->state != TCP_LISTEN;
+	if (!(st_config.features & ST_CFG_PROBE_READ))
+		return false;
+	return !bpf_probe_read_kernel(&port, sizeof(port), &sk->__sk_common.skc_num) && !port;
+}
+
 SEC("cgroup/sock_release")
 int st_sock_release(struct bpf_sock *ctx)
 {
 	struct st_with_task *record;
 	struct st_plain *plain;
 
+	if (!(st_config.features & ST_CFG_CONNECTIONS) && st_is_connection(ctx))
+		return ST_ALLOW;
 	if (st_has_task() && !st_ignored()) {
 		record = st_reserve(sizeof(*record), ST_RELEASE, ST_F_TASK);
 		if (!record)

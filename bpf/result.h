@@ -266,6 +266,8 @@ static __always_inline int st_connect_begins(int fd, __u64 address, int length)
 			if (!st_is_traced_unix(sk))
 				return 0;
 		} else if (sk && BPF_CORE_READ(sk, sk_type) == SOCK_STREAM) {
+			if (!(st_config.features & ST_CFG_CONNECTIONS))
+				return 0;
 			call.sk = (__u64)sk;
 			call.stream = 1;
 			call.fresh = BPF_CORE_READ(socket, state) == SS_UNCONNECTED;

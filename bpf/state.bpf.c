@@ -142,6 +142,17 @@ static __always_inline void st_tcp_close(struct sock *sk, const struct tcp_sock 
 	st_submit(record, false);
 }
 
+/*
+ * Whether somebody wants to hear of this transition. Who does not want connections wants to know
+ * that a bound socket, which has its port before SYN_SENT, becomes one.
+ */
+static __always_inline bool st_is_wanted(const struct sock *sk, int old, int new)
+{
+	if (st_config.features & ST_CFG_CONNECTIONS || old == TCP_LISTEN || new == TCP_LISTEN)
+		return true;
+	return old == TCP_CLOSE && sk->__sk_common.skc_num;
+}
+
 static __always_inline int st_any_transition(struct sock *sk, int old, int new)
 {
 	/*
@@ -150,6 +161,8 @@ static __always_inline int st_any_transition(struct sock *sk, int old, int new)
 	 * early, ST_ACCEPT shows it first.
 	 */
 	if (old == TCP_LISTEN && new == TCP_SYN_RECV)
+		return 0;
+	if (!st_is_wanted(sk, old, new))
 		return 0;
 	if (old == new && sk->sk_protocol != IPPROTO_MPTCP)
 		return 0;
@@ -195,15 +208,19 @@ static __always_inline bool st_take_seen(struct st_seen *seen, const struct sock
  * interrupts it in a task (a delayed ACK that ends a FIN_WAIT1, say) would have its transitions
  * dropped, counted as recursion_misses and nowhere else. So there are two copies of one program,
  * attached in this order. What the first has seen it notes, and the second leaves that alone; what
- * the first was kept from seeing is the second's.
+ * the first was kept from seeing is the second's. Listening and binding are never the work of a
+ * softirq.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(st_set_state, struct sock *sk, int old, int new)
 {
 	__u32 key = 0;
-	struct st_seen *seen = bpf_map_lookup_elem(&st_seen, &key);
 	struct st_transition *now;
+	struct st_seen *seen;
 
+	if (!(st_config.features & ST_CFG_CONNECTIONS))
+		return st_any_transition(sk, old, new);
+	seen = bpf_map_lookup_elem(&st_seen, &key);
 	if (!seen)
 		return 0;
 	now = &seen->list[seen->count++ % ST_SEEN_MAX];

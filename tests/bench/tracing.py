@@ -44,7 +44,9 @@ def cost(report):
             os.unlink(log)
             return seconds
 
-        names, measures = ["socktrace, all events logged", "socktrace --listen"], [recorded, traced(SOCKTRACE, "--listen")]
+        listening = [SOCKTRACE, "--listen"]
+        names = ["socktrace, all events logged", "socktrace --listen", "... --no-connections"]
+        measures = [recorded, traced(*listening), traced(*listening, "--no-connections")]
         for program in ("tcpstates", "tcplife"):
             if path := peer(program):
                 names.append(program)

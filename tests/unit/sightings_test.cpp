@@ -63,7 +63,7 @@ std::string text(const std::vector<source::Sighting>& steps, Sight other) {
 }
 
 TEST(Sightings, AllStepsAreSeenWhenEverythingIsReported) {
-  source::Sightings sightings(kExercise);
+  source::Sightings sightings(kExercise, true);
   for (const Record& one : kEverything) {
     EXPECT_FALSE(sightings.complete(kAllHooks));
     EXPECT_TRUE(sightings.note(one));
@@ -76,7 +76,7 @@ TEST(Sightings, EachStepIsMissedOrOffWithoutItsRecord) {
   constexpr const char* kSteps[] = {"bind",   "listen", "failed bind", "connect",  "established",
                                     "accept", "close",  "UDP bind",    "UDP close"};
   for (size_t left_out = 0; left_out < kEverything.size(); ++left_out) {
-    source::Sightings sightings(kExercise);
+    source::Sightings sightings(kExercise, true);
     for (size_t i = 0; i < kEverything.size(); ++i)
       if (i != left_out) sightings.note(kEverything[i]);
     EXPECT_FALSE(sightings.complete(kAllHooks));
@@ -87,7 +87,7 @@ TEST(Sightings, EachStepIsMissedOrOffWithoutItsRecord) {
 
 TEST(Sightings, WhatNoAttachedHookShowsIsNotWaitedFor) {
   const auto transitions = hooks({"tp_btf/inet_sock_set_state"});
-  source::Sightings sightings(kExercise);
+  source::Sightings sightings(kExercise, true);
   for (const Record& one : kEverything)
     if (one.kind == RecordKind::state) sightings.note(one);
   EXPECT_TRUE(sightings.complete(transitions));
@@ -95,8 +95,18 @@ TEST(Sightings, WhatNoAttachedHookShowsIsNotWaitedFor) {
             "bind:off failed bind:off accept:off UDP bind:off UDP close:off");
 }
 
+TEST(Sightings, ConnectionsThatAreNotToldAreNotWaitedFor) {
+  const auto everything = hooks({"tp_btf/inet_sock_set_state", "tracepoint/syscalls/sys_exit_accept4"});
+  source::Sightings sightings(kExercise, false);
+  EXPECT_FALSE(sightings.complete(everything));
+  for (const Record& one : kEverything)
+    if (one.kind == RecordKind::state && one.new_state == State::listen) sightings.note(one);
+  EXPECT_TRUE(sightings.complete(everything));
+  EXPECT_EQ(text(sightings.result(everything), Sight::off), "listen:seen");
+}
+
 TEST(Sightings, WithoutResultsAttemptAndSuccessCount) {
-  source::Sightings sightings(kExercise);
+  source::Sightings sightings(kExercise, true);
   sightings.note(record(1, RecordKind::bind_attempt));
   sightings.note(record(1, RecordKind::bind_ok));
   sightings.note(record(2, RecordKind::bind_attempt));
@@ -104,7 +114,7 @@ TEST(Sightings, WithoutResultsAttemptAndSuccessCount) {
 }
 
 TEST(Sightings, OtherSocketsAreNotTakenForTheExercise) {
-  source::Sightings sightings(kExercise);
+  source::Sightings sightings(kExercise, true);
   EXPECT_FALSE(sightings.note(record(9, RecordKind::state, State::listen)));
   EXPECT_FALSE(sightings.note(record(0, RecordKind::state, State::established)));
   EXPECT_TRUE(sightings.note(record(4, RecordKind::release)));  // ours, though no step
@@ -112,7 +122,7 @@ TEST(Sightings, OtherSocketsAreNotTakenForTheExercise) {
 }
 
 TEST(Sightings, AConnectionWithoutACookieIsKnownByItsListenersPort) {
-  source::Sightings sightings(kExercise);
+  source::Sightings sightings(kExercise, true);
   Record established = record(0, RecordKind::state, State::established);
   established.socket.local.port = kExercise.port;
   EXPECT_TRUE(sightings.note(established));

@@ -32,6 +32,14 @@ TEST(Tracker, CloseToSynSentIsAConnectWhosePortMayBeUnknown) {
   EXPECT_EQ(tracked.rows(), "#1 0.0.0.0:*>127.0.0.1:80 syn_sent owners 7/-1\n");
 }
 
+TEST(Tracker, BoundSocketThatConnectsLeavesATableWithoutConnections) {
+  Tracked tracked({.connections = false});
+  tracked << RecordBuilder(RecordKind::bind, 1).local(kClient).by(7, 4).result();
+  EXPECT_NE(tracked.rows(), "");
+  tracked << client(State::close, State::syn_sent).by(7);
+  EXPECT_EQ(tracked.rows(), "");
+}
+
 TEST(Tracker, SynSentToCloseWithoutAPortIsAnExhaustedRange) {
   Tracked tracked;
   tracked << transition(State::close, State::syn_sent, 1).local("127.0.0.1:*").peer(kServer).by(7);

@@ -4,8 +4,10 @@
 #include <cerrno>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
+#include "core/hash.h"
 #include "diagnose/explain.h"
 #include "diagnose/host_facts.h"
 #include "diagnose/unix_name.h"
@@ -69,6 +71,31 @@ bool is_concerned_by(const Event& event, const Socket& row) {
   return asking.local.port == 0 || row.local.port == asking.local.port;
 }
 
+// Connections that hold a port but are not traced, and what such a one has left bound: as they are now.
+void add_untraced(const Event& event, const Table& table, std::vector<Socket>& sockets,
+                  const source::KnownNamespaces& namespaces) {
+  const sys::NetNamespace* there = namespaces.find(event.socket.netns);
+  if (there == nullptr) return;
+  source::DumpRequest request;
+  request.tables = diag::bit(diag::Table::tcp) | diag::bit(diag::Table::mptcp);
+  request.netns = there->inode;
+  std::vector<std::byte> bytecode;
+  if (event.socket.local.port != 0) bytecode = source::bytecode_of_port(event.socket.local.port);
+  request.bytecode = bytecode;
+  std::unordered_set<SocketKey, SocketKeyHash> known;
+  for (const Socket& socket : sockets) known.insert(socket.key);
+  (void)sys::in_netns(*there, [&] {
+    return source::dump_sockets(request, [&](diag::Row&& row) {
+      Socket& socket = row.socket;
+      if (!is_concerned_by(event, socket) || !known.insert(socket.key).second) return;
+      socket.inbound =
+          socket.peer.port != 0 &&
+          table.find_listener(socket.netns, socket.protocol, socket.family, socket.local).socket != nullptr;
+      sockets.push_back(std::move(socket));
+    });
+  });
+}
+
 }  // namespace
 
 bool needs_explanation(const Event& event) {
@@ -83,11 +110,14 @@ void explain(Event& event, const Table& table, source::Comparison& comparison,
   table.for_each([&](const Socket& row) {
     if (is_concerned_by(event, row)) sockets.push_back(row);
   });
-  if (is_unix(event.socket)) prepare_unix(event, sockets, comparison, namespaces);
+  if (is_unix(event.socket))
+    prepare_unix(event, sockets, comparison, namespaces);
+  else if (is_tcp(event.socket) && !comparison.tells_connections())
+    add_untraced(event, table, sockets, namespaces);
   // Descriptors wander by fork, exec and SCM_RIGHTS without any record: who holds the port is looked up now.
   if (Result<source::OwnerMap> owners = comparison.find_owners()) {
     for (Socket& socket : sockets) {
-      if (owners->find(socket.inode, socket.key.cookie).empty()) {
+      if (!socket.owners.empty() && owners->find(socket.inode, socket.key.cookie).empty()) {
         if (owners->unreadable_processes() == 0)
           for (Owner& owner : socket.owners) owner.exited = true;
         continue;

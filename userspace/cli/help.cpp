@@ -59,6 +59,9 @@ Recording and stopping:
 
 Tracing:
       --bind-result=auto|fexit|tracepoint|infer      where errno comes from
+      --no-connections     with -l: leave connections alone, which costs a busy
+                           host next to nothing; one that is in the way is
+                           looked up when a bind fails
       --ring-size BYTES    kernel buffer, a power of two (default 8MiB)
       --audit TIME  compare the table with the kernel this often, mend and
                     report what differs (default in record: 60s; 0: never)

@@ -1,11 +1,9 @@
 #include "cli/host_sockets.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <utility>
 
-#include "core/filter/filter.h"
 #include "source/dump.h"
 #include "source/find_owners.h"
 #include "sys/cgroupfs.h"
@@ -18,15 +16,6 @@ namespace {
 
 constexpr diag::TableSet kTables = diag::bit(diag::Table::tcp) | diag::bit(diag::Table::udp) |
                                    diag::bit(diag::Table::udplite) | diag::bit(diag::Table::mptcp);
-
-// So that the kernel passes on the sockets of one port only.
-std::vector<std::byte> bytecode_for(uint16_t port) {
-  const std::array<std::string, 3> words = {"sport", "=", ":" + std::to_string(port)};
-  const Result<Filter> filter = Filter::parse(words, {});
-  std::optional<std::vector<std::byte>> bytecode;
-  if (filter) bytecode = filter->bytecode({});
-  return bytecode ? std::move(*bytecode) : std::vector<std::byte>();
-}
 
 // A dump does not tell who made a connection; one that has a listener's port came in through it.
 void mark_inbound(std::vector<Socket>& sockets) {
@@ -68,7 +57,7 @@ Result<std::vector<Socket>> HostSockets::dump(const Request& request) {
   dump.states = request.states;
   dump.netns = *netns;
   std::vector<std::byte> bytecode;
-  if (request.port != 0) bytecode = bytecode_for(request.port);
+  if (request.port != 0) bytecode = source::bytecode_of_port(request.port);
   dump.bytecode = bytecode;
   std::vector<Socket> sockets;
   const Result<diag::TableSet> dumped = source::dump_sockets(dump, [&](diag::Row&& row) {

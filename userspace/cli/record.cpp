@@ -64,7 +64,7 @@ Usage: socktrace record -o DIR|FILE.jsonl [OPTIONS] [FILTER]
                        32MiB of events; 0: only at the beginning of a file)
 
       --for TIME  -q, --quiet  --verbose  --strict  --bind-result=…
-      --ring-size=…  --audit=…   as in trace mode, see  socktrace --help;
+      --no-connections  --ring-size=…  --audit=…   as in trace mode, see  socktrace --help;
                        the table is audited every 60s
 
 Signals: SIGHUP reopens the file, SIGTERM and SIGINT end it in order.

@@ -132,6 +132,7 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   probe.bind_result = bind_result(options.bind_result);
   probe.ring_bytes = options.ring_bytes;
   probe.unix_sockets = options.unix_sockets;
+  probe.connections = !options.no_connections;
   probe.ignore_pid = static_cast<uint32_t>(::getpid());
   probe.cgroup_fd = cgroup ? cgroup->get() : -1;
   Result<source::Live> attached = source::Live::attach(probe);
@@ -264,6 +265,8 @@ void Session::say_ready() const {
     message += live_.tracer().bind_result() == probe::BindResult::infer
                    ? "; unix sockets are looked at every second"
                    : "; closes of unix sockets are found within a second";
+  if (options_.no_connections && live_.tells_connections())
+    message += "; connections are followed all the same, as bind errors are inferred from them";
   if (!no_cgroup_.empty()) message += " (" + no_cgroup_ + ")";
   if (confined_) message += "; this network namespace only (others need CAP_SYS_ADMIN)";
   if (const size_t closed = comparison_.closed_namespaces(); closed > 0)

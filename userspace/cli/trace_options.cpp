@@ -72,6 +72,7 @@ void declare_tracing(CLI::App& app, TraceOptions& options, Texts& texts) {
   app.add_flag("--strict", options.strict);
   app.add_option("--bind-result", options.bind_result)
       ->check(CLI::IsMember({"auto", "fexit", "tracepoint", "infer"}));
+  app.add_flag("--no-connections", options.no_connections);
   app.add_option("--audit", texts.audit);
   take_size(app.add_option("--ring-size", texts.ring_bytes));
 }
@@ -112,6 +113,10 @@ Result<void> take_duration(const char* option, const std::string& text, bool zer
 }
 
 Result<void> take_tracing(const Texts& texts, TraceOptions& options) {
+  if (options.no_connections && (!options.listening || options.all))
+    return usage("--no-connections: only listeners can be traced without connections: add -l");
+  if (options.no_connections && options.bind_result == "infer")
+    return usage("--no-connections: bind errors are inferred from connections: use another --bind-result");
   if (Result<void> taken = take_duration("--for", texts.duration, false, options.duration_ns); !taken)
     return taken;
   // A plain number is of seconds.

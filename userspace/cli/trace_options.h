@@ -44,6 +44,7 @@ struct TraceOptions {
   uint64_t duration_ns = 0;        // --for; 0: until stopped
   bool strict = false;
   std::string bind_result = "auto";
+  bool no_connections = false;  // with `listening`: leave them alone, and look one up when it is in the way
   uint32_t ring_bytes = 8u << 20;  // a power of two, at least a page
 
   bool help = false;

@@ -47,7 +47,7 @@ bool is_self_connected(const Socket& socket) {
 // Made by connect() rather than accept(). A dump does not tell; then a port that the kernel hands out does.
 bool is_outgoing(const Socket& socket, const HostFacts& facts) {
   if (socket.inbound) return false;
-  if (is_self_connected(socket) || socket.state == State::syn_sent || socket.options.known) return true;
+  if (is_self_connected(socket) || socket.state == State::syn_sent || socket.options.port_locked) return true;
   return is_ephemeral(facts, socket.local.port);
 }
 

@@ -24,7 +24,8 @@ struct HookInfo {
   HookGroup group;
   std::string_view needs;  // a program that must be attached first; empty: none
   std::string_view cost;
-  bool reads_memory = false;  // of no use without bpf_probe_read_kernel(), which lockdown forbids
+  bool reads_memory = false;    // of no use without bpf_probe_read_kernel(), which lockdown forbids
+  bool of_connections = false;  // of no use to who does not want to hear of TCP connections
 };
 
 inline constexpr std::string_view kNoBindResult = "bind errors are inferred";
@@ -35,15 +36,15 @@ inline constexpr std::string_view kNoConnectResult = "local ports of connected U
 inline constexpr std::array kHooks = {
     HookInfo{"st_set_state", HookGroup::state, "", "nothing can be traced"},
     HookInfo{"st_set_state_nested", HookGroup::nested, "st_set_state",
-             "transitions of packets that interrupt others are lost"},
+             "transitions of packets that interrupt others are lost", false, true},
     HookInfo{"st_destroy", HookGroup::state, "",
              "bound TCP sockets that are never used end at their release"},
-    HookInfo{"st_error", HookGroup::state, "", "the reason of a failed connection is inferred"},
+    HookInfo{"st_error", HookGroup::state, "", "the reason of a failed connection is inferred", false, true},
     HookInfo{"st_fexit_bind", HookGroup::fexit, "", kNoBindResult},
     HookInfo{"st_fentry_bind", HookGroup::fexit, "st_fexit_bind", kNoBindResult},
     HookInfo{"st_fexit_listen", HookGroup::fexit, "", kNoListenResult, true},
     HookInfo{"st_fentry_listen", HookGroup::fexit, "st_fexit_listen", kNoListenResult, true},
-    HookInfo{"st_fexit_accept4", HookGroup::fexit, "", kNoAccept, true},
+    HookInfo{"st_fexit_accept4", HookGroup::fexit, "", kNoAccept, true, true},
     HookInfo{"st_fexit_connect", HookGroup::fexit, "", kNoConnectResult},
     HookInfo{"st_fentry_connect", HookGroup::fexit, "st_fexit_connect", kNoConnectResult},
     HookInfo{"st_unix_release", HookGroup::unix_end, "", "closes of unix sockets come late"},
@@ -51,8 +52,8 @@ inline constexpr std::array kHooks = {
     HookInfo{"st_enter_bind", HookGroup::syscall, "st_exit_bind", kNoBindResult, true},
     HookInfo{"st_exit_listen", HookGroup::syscall, "", kNoListenResult, true},
     HookInfo{"st_enter_listen", HookGroup::syscall, "st_exit_listen", kNoListenResult, true},
-    HookInfo{"st_exit_accept", HookGroup::syscall, "", kNoAccept, true},
-    HookInfo{"st_exit_accept4", HookGroup::syscall, "", kNoAccept, true},
+    HookInfo{"st_exit_accept", HookGroup::syscall, "", kNoAccept, true, true},
+    HookInfo{"st_exit_accept4", HookGroup::syscall, "", kNoAccept, true, true},
     HookInfo{"st_exit_connect", HookGroup::syscall, "", kNoConnectResult, true},
     HookInfo{"st_enter_connect", HookGroup::syscall, "st_exit_connect", kNoConnectResult, true},
     HookInfo{"st_sock_create", HookGroup::cgroup, "", "raw sockets appear only in dumps"},
@@ -65,7 +66,7 @@ inline constexpr std::array kHooks = {
     HookInfo{"st_connect6", HookGroup::cgroup, "", "connected IPv6 UDP sockets appear only in dumps"},
     HookInfo{"st_sendmsg4", HookGroup::cgroup, "", "IPv4 UDP sockets that only send appear only in dumps"},
     HookInfo{"st_sendmsg6", HookGroup::cgroup, "", "IPv6 UDP sockets that only send appear only in dumps"},
-    HookInfo{"st_stamp", HookGroup::stamp, "", "accepted connections have no cookie at first"},
+    HookInfo{"st_stamp", HookGroup::stamp, "", "accepted connections have no cookie at first", false, true},
     HookInfo{"st_open_sockets", HookGroup::iterator, "", "owners come from a slower scan of /proc"},
 };
 

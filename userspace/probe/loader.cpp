@@ -14,7 +14,9 @@ namespace {
 
 constexpr char kKernelBtf[] = "/sys/kernel/btf/vmlinux";
 
-bool wanted(HookGroup group, const Options& options, uint32_t features) {
+bool wanted(const HookInfo& hook, const Options& options, uint32_t features) {
+  const HookGroup group = hook.group;
+  if (hook.of_connections && !options.connections) return false;
   if (group == HookGroup::cgroup) return options.cgroup_fd >= 0;
   if (group == HookGroup::stamp) return options.cgroup_fd >= 0 && !(features & ST_CFG_COOKIE);
   if (group == HookGroup::fexit) return options.bind_result == BindResult::fexit;
@@ -68,7 +70,8 @@ Result<Skeleton> open(const Options& options, uint32_t features, const LibbpfLog
   Skeleton skeleton(socktrace_bpf__open());
   if (!skeleton) return load_error(errno, log);
   st_config& config = skeleton->rodata->st_config;
-  config.features = features | (options.unix_sockets ? ST_CFG_UNIX : 0);
+  config.features =
+      features | (options.unix_sockets ? ST_CFG_UNIX : 0) | (options.connections ? ST_CFG_CONNECTIONS : 0);
   config.ignore_tgid = options.ignore_pid;
   config.wakeup_bytes = options.ring_bytes / 16;
   if (const int error = bpf_map__set_max_entries(skeleton->maps.st_ring, options.ring_bytes); error != 0)
@@ -97,8 +100,7 @@ Result<Loaded> load(const Options& options) {
     for (const HookInfo& hook : kHooks) {
       const std::string name(hook.program);
       bpf_program* program = bpf_object__find_program_by_name((*skeleton)->obj, name.c_str());
-      bpf_program__set_autoload(program,
-                                wanted(hook.group, options, features) && !loaded.refused.contains(name));
+      bpf_program__set_autoload(program, wanted(hook, options, features) && !loaded.refused.contains(name));
     }
     const int result = socktrace_bpf__load(skeleton->get());
     if (result == 0) {

@@ -66,6 +66,7 @@ struct Tracer::Impl {
   std::set<std::string_view> running;  // programs of kHooks that are attached
 
   BindResult bind_result{};
+  bool tells_connections = true;
   std::string fexit_refusal;
 
   Tracefs tracefs;  // only used while attaching
@@ -86,7 +87,8 @@ struct Tracer::Impl {
   }
 
   void attach_hook(const HookInfo& info, bpf_program* program, const Options& options, std::string refusal) {
-    const bool conditional = info.group == HookGroup::stamp || info.group == HookGroup::unix_end;
+    const bool conditional = info.group == HookGroup::stamp || info.group == HookGroup::unix_end ||
+                             (info.of_connections && !options.connections);
     if (conditional && !bpf_program__autoload(program) && refusal.empty()) return;  // not needed here
     if (info.group == (bind_result == BindResult::fexit ? HookGroup::syscall : HookGroup::fexit)) return;
     Hook hook{bpf_program__section_name(program), false, std::move(refusal), std::string(info.cost)};
@@ -121,7 +123,11 @@ Tracer::~Tracer() = default;
 Result<Tracer> Tracer::attach(const Options& options) {
   if (Result<void> checked = check(options); !checked) return std::move(checked.error());
   const sys::LargeBlocks blocks(kLibbpfBytes);
-  if (options.bind_result == BindResult::infer) return attach_with(options);
+  Options chosen = options;
+  if (options.bind_result == BindResult::infer) {
+    chosen.connections = true;
+    return attach_with(chosen);
+  }
   if (options.bind_result == BindResult::tracepoint) {
     Result<Tracer> tracer = attach_with(options);
     if (tracer && !tracer->impl_->running.contains("st_enter_bind"))
@@ -130,7 +136,6 @@ Result<Tracer> Tracer::attach(const Options& options) {
     return tracer;
   }
 
-  Options chosen = options;
   std::string refusal = probe::fexit_refusal();
   if (refusal.empty()) {
     chosen.bind_result = BindResult::fexit;
@@ -141,6 +146,11 @@ Result<Tracer> Tracer::attach(const Options& options) {
   }
   chosen.bind_result = BindResult::tracepoint;
   Result<Tracer> tracer = attach_with(chosen);
+  if (tracer && !options.connections && !tracer->impl_->running.contains("st_enter_bind")) {
+    chosen.connections = true;
+    tracer = Error();  // detaches it
+    tracer = attach_with(chosen);
+  }
   if (!tracer) return tracer;  // what stands in the way of everything
   if (options.bind_result == BindResult::fexit)
     return Error{"bind results by fexit: refused by this kernel (" + refusal +
@@ -156,6 +166,7 @@ Result<Tracer> Tracer::attach_with(const Options& options) {
 
   auto impl = std::make_unique<Impl>();
   impl->bind_result = options.bind_result;
+  impl->tells_connections = options.connections;
   impl->skeleton = std::move(loaded->skeleton);
   const int ring_fd = bpf_map__fd(impl->skeleton->maps.st_ring);
   impl->ring.reset(ring_buffer__new(ring_fd, on_sample, &impl->draining, nullptr));
@@ -171,6 +182,10 @@ Result<Tracer> Tracer::attach_with(const Options& options) {
                  ErrorKind::unavailable};
   impl->tracefs = {};
   return Tracer(std::move(impl));
+}
+
+bool Tracer::tells_connections() const {
+  return impl_->tells_connections;
 }
 
 BindResult Tracer::bind_result() const {

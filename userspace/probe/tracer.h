@@ -26,7 +26,9 @@ struct Options {
   uint32_t ring_bytes = 8u << 20;  // a power of two and a multiple of the page size
   int cgroup_fd = -1;         // a cgroup2 directory, its subtree is traced; -1: no cgroup hooks. Borrowed.
   bool unix_sockets = false;  // tell of these too
-  uint32_t ignore_pid = 0;    // leave out what this process does itself; 0: nobody
+  bool connections =
+      true;  // of TCP; without, hooks pass over them. Not without the results of bind(): they are inferred from these
+  uint32_t ignore_pid = 0;  // leave out what this process does itself; 0: nobody
 };
 
 // One BPF program and whether it is running.
@@ -60,6 +62,8 @@ class Tracer {
   [[nodiscard]] const std::vector<Hook>& hooks() const;
   // How results are learned here; never `automatic`.
   [[nodiscard]] BindResult bind_result() const;
+  // Whether TCP connections are told, because the options or the way to learn results ask for them.
+  [[nodiscard]] bool tells_connections() const;
   // Why not by fexit, when that was tried; else empty.
   [[nodiscard]] const std::string& fexit_refusal() const;
 

@@ -39,6 +39,7 @@ Result<void> Comparison::dump_one(const sys::NetNamespace& netns, std::vector<Du
   DumpRequest request;
   request.tables = tables;
   request.netns = netns.inode;
+  request.connections = live_.tells_connections();
   const auto take = [&](diag::Row&& row) {
     rows.push_back({std::move(row.socket), expiry(row.timer)});
     constexpr size_t kRowsBetweenDrains = 1024;

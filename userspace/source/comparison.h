@@ -41,6 +41,7 @@ class Comparison {
   // vanished. Costs nothing when there are none.
   Result<void> follow_namespaces();
   [[nodiscard]] bool sees_unix_ends() const { return live_.sees_unix_ends(); }
+  [[nodiscard]] bool tells_connections() const { return live_.tells_connections(); }
   // After a run or a look that failed: what was held is applied, and what was read of the dump.
   void abandon();
 

@@ -7,11 +7,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <fstream>
 #include <optional>
 #include <string>
 
+#include "core/filter/filter.h"
 #include "sys/netlink.h"
 #include "sys/read_ahead.h"
 #include "sys/unique_fd.h"
@@ -51,6 +53,8 @@ std::vector<Query> queries(const DumpRequest& request) {
       list.push_back(query);
       continue;
     }
+    if (!request.connections && (table == Table::tcp || table == Table::mptcp))
+      query.states &= mask(State::listen) | mask(State::close);
     query.family = Family::inet;
     if (request.inet) list.push_back(query);
     query.family = Family::inet6;
@@ -141,6 +145,14 @@ RowSink completing(const DumpRequest& request, uint32_t netns, const RowSink& si
 }
 
 }  // namespace
+
+std::vector<std::byte> bytecode_of_port(uint16_t port) {
+  const std::array<std::string, 3> words = {"sport", "=", ":" + std::to_string(port)};
+  const Result<Filter> filter = Filter::parse(words, {});
+  std::optional<std::vector<std::byte>> bytecode;
+  if (filter) bytecode = filter->bytecode({});
+  return bytecode ? std::move(*bytecode) : std::vector<std::byte>();
+}
 
 Result<DumpReport> dump_rows(const DumpRequest& request, const RowSink& sink) {
   DumpReport report;

@@ -20,7 +20,8 @@ struct DumpRequest {
                           diag::bit(diag::Table::udplite) | diag::bit(diag::Table::raw) |
                           diag::bit(diag::Table::mptcp) | diag::kUnixTables;
   StateMask states = (StateMask{1} << kStateCount) - 1;
-  bool inet = true;  // of the inet tables: IPv4
+  bool connections = true;  // of TCP; without, only listeners and what is bound, whose lists are short
+  bool inet = true;         // of the inet tables: IPv4
   bool inet6 = true;
   diag::Detail detail;
   std::span<const std::byte> bytecode;  // a filter that the kernel applies to the inet tables
@@ -29,6 +30,9 @@ struct DumpRequest {
   std::function<void(uint32_t inode)> coming;
   uint32_t netns = 0;  // inode number that Socket::netns gets; 0: the current namespace is looked up
 };
+
+// A filter for the kernel: the sockets that have this local port.
+std::vector<std::byte> bytecode_of_port(uint16_t port);
 
 struct DumpReport {
   diag::TableSet missing = 0;    // this kernel has no such table, nor a module for it: no rows

@@ -161,6 +161,7 @@ RecordCounts Live::counts() const {
 TrackerOptions Live::tracker_options() const {
   constexpr uint64_t kTimeWait_ns = 60'000'000'000;
   TrackerOptions options;
+  options.connections = tells_connections();
   options.timers_late_ns = sys::timer_step_ns(kTimeWait_ns);
   options.ends_are_seen = std::any_of(tracer_.hooks().begin(), tracer_.hooks().end(), [](const auto& hook) {
     return hook.attached && (hook.name == "tp_btf/tcp_destroy_sock" || hook.name == "cgroup/sock_release");

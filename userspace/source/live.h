@@ -56,6 +56,8 @@ class Live {
   [[nodiscard]] const probe::Tracer& tracer() const { return tracer_; }
   // What the tracker of these records has to know of this kernel and of the hooks.
   [[nodiscard]] TrackerOptions tracker_options() const;
+  // Whether records tell of TCP connections.
+  [[nodiscard]] bool tells_connections() const { return tracer_.tells_connections(); }
   // Whether records tell that unix sockets are closed.
   [[nodiscard]] bool sees_unix_ends() const;
   // "bind errors are inferred": what the missing hooks cost, each once; empty when everything is attached.

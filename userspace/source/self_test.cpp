@@ -31,7 +31,7 @@ Result<SelfTest> self_test(Live& live, const std::function<void(const Record&)>&
     return test;
   }
 
-  Sightings sightings(*exercise);
+  Sightings sightings(*exercise, live.tells_connections());
   const std::vector<probe::Hook>& hooks = live.tracer().hooks();
   constexpr uint64_t kPatience_ns =
       500'000'000;  // all is in the ring by now, but for what a busy softirq still owes

@@ -25,6 +25,7 @@ struct Step {
   uint64_t sys::Exercise::*socket;
   bool (*shows)(const Record& record);
   std::array<std::string_view, 2> hooks;
+  bool of_connection = false;
 };
 
 constexpr std::string_view kTransitions = "tp_btf/inet_sock_set_state";
@@ -41,22 +42,26 @@ constexpr std::array kSteps = {
          true,
          &sys::Exercise::client,
          [](const Record& record) { return becomes(record, State::syn_sent); },
-         {kTransitions}},
+         {kTransitions},
+         true},
     Step{"established",
          true,
          &sys::Exercise::accepted,
          [](const Record& record) { return becomes(record, State::established); },
-         {kTransitions}},
+         {kTransitions},
+         true},
     Step{"accept",
          false,
          &sys::Exercise::accepted,
          [](const Record& record) { return record.kind == RecordKind::accept; },
-         {"tracepoint/syscalls/sys_exit_accept4", "fexit/__sys_accept4"}},
+         {"tracepoint/syscalls/sys_exit_accept4", "fexit/__sys_accept4"},
+         true},
     Step{"close",
          true,
          &sys::Exercise::client,
          [](const Record& record) { return becomes(record, State::close); },
-         {kTransitions}},
+         {kTransitions},
+         true},
     Step{"UDP bind", false, &sys::Exercise::datagram, is_bind, {"cgroup/post_bind4", "cgroup/bind4"}},
     Step{"UDP close",
          false,
@@ -92,16 +97,20 @@ bool Sightings::note(const Record& record) {
   return ours;
 }
 
+bool Sightings::is_looked_for(size_t step, const std::vector<probe::Hook>& hooks) const {
+  return (connections_ || !kSteps[step].of_connection) && any_attached(kSteps[step], hooks);
+}
+
 std::vector<Sighting> Sightings::result(const std::vector<probe::Hook>& hooks) const {
   std::vector<Sighting> result = nothing_sighted();
   for (size_t i = 0; i < kSteps.size(); ++i)
-    result[i].sight = seen_[i] ? Sight::seen : any_attached(kSteps[i], hooks) ? Sight::missed : Sight::off;
+    result[i].sight = seen_[i] ? Sight::seen : is_looked_for(i, hooks) ? Sight::missed : Sight::off;
   return result;
 }
 
 bool Sightings::complete(const std::vector<probe::Hook>& hooks) const {
   for (size_t i = 0; i < kSteps.size(); ++i)
-    if (!seen_[i] && any_attached(kSteps[i], hooks)) return false;
+    if (!seen_[i] && is_looked_for(i, hooks)) return false;
   return true;
 }
 

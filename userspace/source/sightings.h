@@ -26,10 +26,11 @@ struct Sighting {
   bool vital = false;  // without it nothing can be traced
 };
 
-// Looks for an exercise's steps among the kernel's records.
+// Looks for an exercise's steps among the kernel's records, those of TCP connections only if they are told.
 class Sightings {
  public:
-  explicit Sightings(const sys::Exercise& exercise) : exercise_(exercise) {}
+  Sightings(const sys::Exercise& exercise, bool connections)
+      : exercise_(exercise), connections_(connections) {}
 
   // Whether the record is about a socket of the exercise; then it is noted.
   bool note(const Record& record);
@@ -38,7 +39,10 @@ class Sightings {
 
  private:
   static constexpr size_t kStepCount = 9;
+  [[nodiscard]] bool is_looked_for(size_t step, const std::vector<probe::Hook>& hooks) const;
+
   sys::Exercise exercise_;
+  bool connections_;
   std::array<bool, kStepCount> seen_{};
 };
 

@@ -43,6 +43,8 @@ struct DumpScope {
 };
 
 struct TrackerOptions {
+  // TCP connections are followed. If not, none is told, and a socket that becomes one leaves the table.
+  bool connections = true;
   // Releases or destructions are reported (cgroup/sock_release, tcp_destroy_sock). If not, the end of a
   // connection is also taken for the end of its socket.
   bool ends_are_seen = true;
