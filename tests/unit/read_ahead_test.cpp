@@ -19,7 +19,7 @@ namespace socktrace::sys {
 namespace {
 
 constexpr size_t kLong = 20'000;
-constexpr int kSlots = 128;  // read_ahead.h
+constexpr int kSlots = 256;  // read_ahead.h
 
 // A socket pair in the kernel's place: its datagrams come in order, and end with an error when `answers` is closed.
 class Pair final : public NetlinkTransport {

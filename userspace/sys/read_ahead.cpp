@@ -22,7 +22,7 @@ namespace {
 // The kernel's first datagram is a page less some overhead (NLMSG_GOODSIZE); later ones are as long as the reader's
 // buffer. A dump that fills less has nothing more to say that would be worth a thread.
 constexpr size_t kLongAnswer = 3 * 1024;
-constexpr size_t kSlots = 128;
+constexpr size_t kSlots = 256;
 // As long as an answer may take to go on (kDeadline in netlink.cpp), in ms; then receiving finds that out for itself.
 constexpr int kPatience = 2000;
 

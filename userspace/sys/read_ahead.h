@@ -12,8 +12,8 @@ enum class AheadFrom {
 };
 
 // The same transport, but a thread of its own receives, so that the kernel goes on with a dump while we work on what it
-// said. It is ahead by at most 128 datagrams (of 32 KiB at most, in a dump); then it waits for us, and the kernel for
-// it. Without fd(), or without a thread to be had: `transport` as it is.
+// said. It is ahead by at most 256 datagrams (of 32 KiB at most, in a dump), as many as come while owners are looked up; then
+// it waits for us, and the kernel for it. Without fd(), or without a thread to be had: `transport` as it is.
 std::unique_ptr<NetlinkTransport> read_ahead(std::unique_ptr<NetlinkTransport> transport, AheadFrom from);
 
 }  // namespace socktrace::sys
