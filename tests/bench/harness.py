@@ -123,16 +123,18 @@ class Workload:
 class Tracer:
     """A tracing program, from when it is ready until it is interrupted. `messages`: its standard error so far."""
 
-    def __init__(self, *command, ready="socktrace: ready", output=subprocess.DEVNULL, ready_on_output=False):
-        self.command, self.ready, self.output, self.ready_on_output = command, ready, output, ready_on_output
+    def __init__(self, *command, ready="socktrace: ready", output=subprocess.DEVNULL, is_peer=False):
+        self.command, self.ready, self.output, self.is_peer = command, ready, output, is_peer
         self.messages = []
 
     def __enter__(self):
-        if self.ready_on_output:  # the peers tell by their headings
+        if self.is_peer:
             self.spool = tempfile.TemporaryFile()
             self.process = subprocess.Popen(self.command, stdout=self.spool, stderr=subprocess.DEVNULL)
             deadline = time.monotonic() + 30
-            while os.fstat(self.spool.fileno()).st_size == 0 and time.monotonic() < deadline and self.process.poll() is None:
+            while not self.waits_for_events():
+                if time.monotonic() > deadline or self.process.poll() is not None:
+                    sys.exit(f"scripts/bench: {self.command[0]} does not begin to trace")
                 time.sleep(0.02)
             return self
         self.process = subprocess.Popen(self.command, stdout=self.output, stderr=subprocess.PIPE, text=True)
@@ -153,8 +155,13 @@ class Tracer:
         if self.process.poll() is None:
             self.process.terminate()
         self.process.wait()
-        if not self.ready_on_output:
+        if not self.is_peer:
             self.reader.join()
+
+    def waits_for_events(self):
+        """A peer does nothing else once it has attached its programs; its headings stay in its buffer."""
+        with open(f"/proc/{self.process.pid}/wchan", encoding="ascii") as file:
+            return "poll" in file.read()
 
     def compare(self):
         """The table against the kernel: what it says of that."""

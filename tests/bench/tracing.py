@@ -12,7 +12,7 @@ from harness import CHURN, SOCKTRACE, SYSCALLS, Tracer, Workload, churn_seconds,
 
 ROUNDS = 5
 CONNECTIONS = 30_000
-BPFTRACE = "tracepoint:sock:inet_sock_set_state { printf(\"%d %d %d %d\\n\", args->sport, args->dport, args->oldstate, args->newstate); } BEGIN { printf(\"ready\\n\"); }"
+BPFTRACE = "tracepoint:sock:inet_sock_set_state { printf(\"%d %d %d %d\\n\", args->sport, args->dport, args->oldstate, args->newstate); }"
 
 
 def start(report):
@@ -50,10 +50,10 @@ def cost(report):
         for program in ("tcpstates", "tcplife"):
             if path := peer(program):
                 names.append(program)
-                measures.append(traced(path, ready_on_output=True))
+                measures.append(traced(path, is_peer=True))
         if path := peer("bpftrace"):
             names.append("bpftrace")
-            measures.append(traced(path, "-e", BPFTRACE, ready_on_output=True))
+            measures.append(traced(path, "-e", BPFTRACE, is_peer=True))
         alone, *values = in_turn(churn_seconds, *measures, rounds=ROUNDS)
     for name, seconds in zip(names, values, strict=True):
         ratio = 1 / times_faster(seconds, alone)
