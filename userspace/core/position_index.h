@@ -2,13 +2,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace socktrace {
 
-// Finds elements of a dense array by hash: open addressing with linear probing, 4 bytes a slot, at most 3/4
-// full. It stores positions only; hashes and equality are asked of the owner of the array, whose elements
-// must stay as they are while their position is in here.
+// Finds elements of a dense array by hash: open addressing with linear probing, 8 bytes a slot, at most 7/8 full. It stores
+// positions and half of their hashes, so that an element is looked at only when it is the one that is looked for, nearly always.
 class PositionIndex {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;
@@ -17,58 +17,64 @@ class PositionIndex {
   template <typename IsIt>
   [[nodiscard]] uint32_t find(uint64_t hash, IsIt&& is_it) const {
     if (slots_.empty()) return kNone;
-    for (size_t slot = hash & last();; slot = (slot + 1) & last())
-      if (slots_[slot] == kNone || is_it(slots_[slot])) return slots_[slot];
+    for (size_t at = home(hash);; at = next(at)) {
+      const Slot& slot = slots_[at];
+      if (slot.position == kNone || (slot.hash == half(hash) && is_it(slot.position))) return slot.position;
+    }
   }
 
-  // `hash_of` gives the hash of the element at a position, for when the index grows.
-  template <typename HashOf>
-  void insert(uint64_t hash, uint32_t position, HashOf&& hash_of) {
-    if ((used_ + 1) * 4 > slots_.size() * 3) grow(hash_of);
-    put(hash, position);
+  void insert(uint64_t hash, uint32_t position) {
+    if ((used_ + 1) * 8 > slots_.size() * 7) grow();
+    put({half(hash), position});
     ++used_;
   }
 
   // The element has moved in the array.
-  void replace(uint64_t hash, uint32_t from, uint32_t to) { slots_[slot_of(hash, from)] = to; }
+  void replace(uint64_t hash, uint32_t from, uint32_t to) { slots_[slot_of(hash, from)].position = to; }
 
   // Without tombstones: entries that had probed past the hole move back into it.
-  template <typename HashOf>
-  void erase(uint64_t hash, uint32_t position, HashOf&& hash_of) {
+  void erase(uint64_t hash, uint32_t position) {
     size_t hole = slot_of(hash, position);
-    for (size_t slot = (hole + 1) & last(); slots_[slot] != kNone; slot = (slot + 1) & last()) {
-      const size_t home = hash_of(slots_[slot]) & last();
-      if (((slot - home) & last()) < ((slot - hole) & last())) continue;
-      slots_[hole] = slots_[slot];
-      hole = slot;
+    for (size_t at = next(hole); slots_[at].position != kNone; at = next(at)) {
+      if (distance(home(slots_[at].hash), at) < distance(hole, at)) continue;
+      slots_[hole] = slots_[at];
+      hole = at;
     }
-    slots_[hole] = kNone;
+    slots_[hole] = {};
     --used_;
   }
 
-  [[nodiscard]] size_t bytes() const { return slots_.capacity() * sizeof(uint32_t); }
+  [[nodiscard]] size_t bytes() const { return slots_.capacity() * sizeof(Slot); }
 
  private:
+  struct Slot {
+    uint32_t hash = 0;  // the lower half
+    uint32_t position = kNone;
+  };
+
+  static uint32_t half(uint64_t hash) { return static_cast<uint32_t>(hash); }
   [[nodiscard]] size_t last() const { return slots_.size() - 1; }
+  [[nodiscard]] size_t home(uint64_t hash) const { return half(hash) & last(); }
+  [[nodiscard]] size_t next(size_t slot) const { return (slot + 1) & last(); }
+  [[nodiscard]] size_t distance(size_t from, size_t to) const { return (to - from) & last(); }
 
   [[nodiscard]] size_t slot_of(uint64_t hash, uint32_t position) const {
-    size_t slot = hash & last();
-    while (slots_[slot] != position) slot = (slot + 1) & last();
+    size_t slot = home(hash);
+    while (slots_[slot].position != position) slot = next(slot);
     return slot;
   }
 
-  void put(uint64_t hash, uint32_t position) { slots_[slot_of(hash, kNone)] = position; }
+  void put(Slot slot) { slots_[slot_of(slot.hash, kNone)] = slot; }
 
-  template <typename HashOf>
-  void grow(HashOf&& hash_of) {
+  void grow() {
     constexpr size_t kFirstSize = 64;
-    const std::vector<uint32_t> old = std::move(slots_);
-    slots_.assign(old.empty() ? kFirstSize : old.size() * 2, kNone);
-    for (const uint32_t position : old)
-      if (position != kNone) put(hash_of(position), position);
+    const std::vector<Slot> old = std::exchange(slots_, {});
+    slots_.resize(old.empty() ? kFirstSize : old.size() * 2);
+    for (const Slot& slot : old)
+      if (slot.position != kNone) put(slot);
   }
 
-  std::vector<uint32_t> slots_;  // a power of two
+  std::vector<Slot> slots_;  // a power of two
   size_t used_ = 0;
 };
 

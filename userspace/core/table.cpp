@@ -56,8 +56,7 @@ void Table::link(uint32_t position) {
   const PortChain chain = chain_of(row.socket);
   const uint32_t head = head_of(chain);
   if (head == kNone) {
-    ports_.insert(hash_of(chain), position,
-                  [this](uint32_t at) { return hash_of(chain_of(rows_[at].socket)); });
+    ports_.insert(hash_of(chain), position);
     return;
   }
   row.previous = head;
@@ -77,7 +76,7 @@ void Table::unlink(uint32_t position) {
   if (row.next != kNone)
     ports_.replace(hash, position, row.next);
   else
-    ports_.erase(hash, position, [this](uint32_t at) { return hash_of(chain_of(rows_[at].socket)); });
+    ports_.erase(hash, position);
 }
 
 Socket& Table::put(const Socket& socket) {
@@ -85,8 +84,7 @@ Socket& Table::put(const Socket& socket) {
   if (at == kNone) {
     at = static_cast<uint32_t>(rows_.size());
     rows_.push_back({.socket = socket});
-    keys_.insert(SocketKeyHash()(socket.key), at,
-                 [this](uint32_t p) { return SocketKeyHash()(rows_[p].socket.key); });
+    keys_.insert(SocketKeyHash()(socket.key), at);
     link(at);
   } else if (chain_of(rows_[at].socket) == chain_of(socket)) {
     rows_[at].socket = socket;
@@ -113,7 +111,7 @@ void Table::erase(const SocketKey& key) {
   const uint32_t at = position_of(key);
   if (at == kNone) return;
   unlink(at);
-  keys_.erase(SocketKeyHash()(key), at, [this](uint32_t p) { return SocketKeyHash()(rows_[p].socket.key); });
+  keys_.erase(SocketKeyHash()(key), at);
   const auto last = static_cast<uint32_t>(rows_.size() - 1);
   if (at != last) move_row(last, at);
   rows_.pop_back();

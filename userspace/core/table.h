@@ -28,7 +28,7 @@ namespace socktrace {
 // of the other says so.
 // clang-format on
 //
-// Rows lie densely in arbitrary order, found through a 4-byte index by key, and chained by port: about 240
+// Rows lie densely in arbitrary order, found through an index by key, and chained by port: about 250
 // bytes for a TCP socket with one owner. Every operation but for_each is O(1) on average; for_each_on_port
 // visits only that port.
 class Table {

@@ -5,25 +5,26 @@
 namespace socktrace {
 
 uint32_t Tombstones::number_of(const SocketKey& key) const {
-  return index_.find(SocketKeyHash()(key), [&](uint32_t number) { return at(number).key == key; });
+  return index_.find(SocketKeyHash()(key),
+                     [&](uint32_t number) { return entries_[place(number)].key == key; });
 }
 
 void Tombstones::erase(uint32_t number) {
-  index_.erase(hash_at(number), number, [this](uint32_t other) { return hash_at(other); });
-  entries_[(number - first_) & kLastNumber].erased = true;
+  Entry& entry = entries_[place(number)];
+  index_.erase(SocketKeyHash()(entry.key), number);
+  entry.erased = true;
   --size_;
 }
 
 void Tombstones::add(const SocketKey& key, uint64_t time_ns, bool closed, bool released) {
-  Stone stone{time_ns, closed, released};
   if (const uint32_t known = number_of(key); known != PositionIndex::kNone) {
-    const Stone& before = at(known).stone;
-    stone = {std::max(before.time_ns, time_ns), before.closed || closed, before.released || released};
-    erase(known);
+    Stone& stone = entries_[place(known)].stone;
+    stone = {std::max(stone.time_ns, time_ns), stone.closed || closed, stone.released || released};
+    return;
   }
   const auto number = static_cast<uint32_t>(first_ + entries_.size()) & kLastNumber;
-  entries_.push_back({key, stone});
-  index_.insert(SocketKeyHash()(key), number, [this](uint32_t other) { return hash_at(other); });
+  entries_.push_back({key, {time_ns, closed, released}});
+  index_.insert(SocketKeyHash()(key), number);
   ++size_;
 }
 
@@ -33,7 +34,7 @@ void Tombstones::erase(const SocketKey& key) {
 
 const Tombstones::Stone* Tombstones::find(const SocketKey& key) const {
   const uint32_t known = number_of(key);
-  return known == PositionIndex::kNone ? nullptr : &at(known).stone;
+  return known == PositionIndex::kNone ? nullptr : &entries_[place(known)].stone;
 }
 
 void Tombstones::forget_before(uint64_t time_ns) {

@@ -23,6 +23,7 @@ class Tombstones {
   void erase(const SocketKey& key);
   // Null when there is none. Valid until the next add().
   [[nodiscard]] const Stone* find(const SocketKey& key) const;
+  // Those whose socket was last added before; later, if one that was added earlier has been added to since.
   void forget_before(uint64_t time_ns);
   [[nodiscard]] size_t size() const { return size_; }
 
@@ -35,12 +36,11 @@ class Tombstones {
 
   // Entries are counted as they come; their numbers go round, so that an index of 32 bits holds them.
   static constexpr uint32_t kLastNumber = 0x7fff'ffff;
-  [[nodiscard]] const Entry& at(uint32_t number) const { return entries_[(number - first_) & kLastNumber]; }
-  [[nodiscard]] uint64_t hash_at(uint32_t number) const { return SocketKeyHash()(at(number).key); }
+  [[nodiscard]] size_t place(uint32_t number) const { return (number - first_) & kLastNumber; }
   [[nodiscard]] uint32_t number_of(const SocketKey& key) const;
   void erase(uint32_t number);
 
-  std::deque<Entry> entries_;  // as they were added
+  std::deque<Entry> entries_;  // as their sockets were added first
   uint32_t first_ = 0;         // the number of the oldest
   size_t size_ = 0;            // without those that were erased
   PositionIndex index_;
