@@ -72,6 +72,20 @@ static __always_inline bool st_is_connection(struct bpf_sock *ctx)
 	return !bpf_probe_read_kernel(&port, sizeof(port), &sk->__sk_common.skc_num) && !port;
 }
 
+/* Also read by address, so that nothing is known under lockdown=confidentiality. */
+static __always_inline bool st_is_released_elsewhere(struct bpf_sock *ctx)
+{
+	const struct sock *sk = (const void *)ctx;
+	const struct net *net = NULL;
+	__u32 netns = 0;
+
+	if (!st_only_netns || !(st_config.features & ST_CFG_PROBE_READ))
+		return false;
+	return !bpf_probe_read_kernel(&net, sizeof(net), &sk->__sk_common.skc_net.net) &&
+	       !bpf_probe_read_kernel(&netns, sizeof(netns), &net->ns.inum) &&
+	       netns != st_only_netns;
+}
+
 SEC("cgroup/sock_release")
 int st_sock_release(struct bpf_sock *ctx)
 {
@@ -79,6 +93,8 @@ int st_sock_release(struct bpf_sock *ctx)
 	struct st_plain *plain;
 
 	if (!(st_config.features & ST_CFG_CONNECTIONS) && st_is_connection(ctx))
+		return ST_ALLOW;
+	if (st_is_released_elsewhere(ctx))
 		return ST_ALLOW;
 	if (st_has_task() && !st_ignored()) {
 		record = st_reserve(sizeof(*record), ST_RELEASE, ST_F_TASK);

@@ -12,6 +12,7 @@ const volatile struct st_config st_config = {};
 const volatile __u64 st_wanted[ST_WANTED_BITS / 64] = {};
 struct st_counters st_counters[ST_MAX_CPUS] = {};
 __u32 st_reader_sleeps = 0;
+__u32 st_only_netns = 0;
 
 /* The kernel's spelling of this project's licence: GPL-2.0-only OR BSD-2-Clause. */
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -79,3 +79,6 @@ extern const volatile __u64 st_wanted[ST_WANTED_BITS / 64];
 extern struct st_counters st_counters[ST_MAX_CPUS];
 /* Set by the reader before it sleeps for long: the next record wakes it, and clears this. */
 extern __u32 st_reader_sleeps;
+/* Inode number of the only network namespace that matters; 0: all do. Set when it is known that
+ * events flow. */
+extern __u32 st_only_netns;

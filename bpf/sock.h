@@ -81,6 +81,11 @@ static __always_inline __u32 st_netns_direct(const struct sock *sk)
 	return sk->__sk_common.skc_net.net->ns.inum;
 }
 
+static __always_inline bool st_is_elsewhere(const struct sock *sk)
+{
+	return st_only_netns && st_only_netns != st_netns_direct(sk);
+}
+
 /* The head and socket of a tp_btf record. */
 static __always_inline void st_identify(struct st_head *head, struct st_sock *out, struct sock *sk)
 {

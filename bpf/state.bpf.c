@@ -148,9 +148,16 @@ static __always_inline void st_tcp_close(struct sock *sk, const struct tcp_sock 
  */
 static __always_inline bool st_is_wanted(const struct sock *sk, int old, int new)
 {
-	if (st_config.features & ST_CFG_CONNECTIONS || old == TCP_LISTEN || new == TCP_LISTEN)
+	if (st_config.features & ST_CFG_CONNECTIONS)
 		return true;
-	return old == TCP_CLOSE && sk->__sk_common.skc_num;
+	if (sk->sk_protocol != IPPROTO_TCP && sk->sk_protocol != IPPROTO_MPTCP)
+		return true;
+	if (new == TCP_LISTEN)
+		return true;
+	/* What an MPTCP listener has accepted begins as its copy, LISTEN -> ESTABLISHED. */
+	if (new == TCP_CLOSE)
+		return old == TCP_LISTEN;
+	return new == TCP_SYN_SENT && sk->__sk_common.skc_num;
 }
 
 static __always_inline int st_any_transition(struct sock *sk, int old, int new)
@@ -162,7 +169,7 @@ static __always_inline int st_any_transition(struct sock *sk, int old, int new)
 	 */
 	if (old == TCP_LISTEN && new == TCP_SYN_RECV)
 		return 0;
-	if (!st_is_wanted(sk, old, new))
+	if (!st_is_wanted(sk, old, new) || st_is_elsewhere(sk))
 		return 0;
 	if (old == new && sk->sk_protocol != IPPROTO_MPTCP)
 		return 0;
@@ -246,7 +253,7 @@ int BPF_PROG(st_destroy, struct sock *sk)
 {
 	struct st_plain *record;
 
-	if (!sk->__sk_common.skc_num)
+	if (!sk->__sk_common.skc_num || st_is_elsewhere(sk))
 		return 0;
 	record = st_reserve(sizeof(*record), ST_DESTROY, 0);
 	if (!record)
@@ -268,7 +275,7 @@ int BPF_PROG(st_error, struct sock *sk)
 	struct st_plain *record;
 
 	if (!error || sk->__sk_common.skc_state == TCP_CLOSE || sk->sk_type == SOCK_DGRAM ||
-	    sk->sk_type == SOCK_RAW)
+	    sk->sk_type == SOCK_RAW || st_is_elsewhere(sk))
 		return 0;
 	record = st_reserve(sizeof(*record), ST_ERROR, 0);
 	if (!record)

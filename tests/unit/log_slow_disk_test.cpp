@@ -95,6 +95,12 @@ TEST_F(SlowDisk, IsTriedAgainAfterTwoSecondsHoweverLongItTook) {
   now_ns_ += 2 * kSecond;
   add_and_flush(*log);
   EXPECT_EQ(count("bind.ok"), 3U);
+  now_ns_ += 5 * kSecond;  // it may take a second again
+  step_ns_ = 100 * kMillisecond;
+  for (size_t write = 4; write <= 13; ++write) {
+    add_and_flush(*log);
+    EXPECT_EQ(count("bind.ok"), write);
+  }
 }
 
 size_t allocated_bytes() {

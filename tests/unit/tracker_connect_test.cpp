@@ -40,6 +40,15 @@ TEST(Tracker, BoundSocketThatConnectsLeavesATableWithoutConnections) {
   EXPECT_EQ(tracked.rows(), "");
 }
 
+TEST(Tracker, LateConnectLeavesWhatListensSinceInATableWithoutConnections) {
+  Tracked tracked({.connections = false});
+  tracked << RecordBuilder(RecordKind::listen, 1).local(kServer).by(7, 4).result().at(2 * kSecond);
+  const std::string rows = tracked.rows();
+  EXPECT_NE(rows, "");
+  tracked << transition(State::close, State::syn_sent, 1).local(kServer).by(7).at(kSecond);
+  EXPECT_EQ(tracked.rows(), rows);
+}
+
 TEST(Tracker, SynSentToCloseWithoutAPortIsAnExhaustedRange) {
   Tracked tracked;
   tracked << transition(State::close, State::syn_sent, 1).local("127.0.0.1:*").peer(kServer).by(7);

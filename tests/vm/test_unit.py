@@ -74,6 +74,7 @@ class Unit(unittest.TestCase):
             kept = CAP_BPF if FIRST_VERSION and name in ("CapPrm", "CapEff") else 0  # to start the iterator once more
             self.assertEqual(int(status[name], 16), kept, name)
         self.assertEqual((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))
+        self.assertEqual(os.getpriority(os.PRIO_PROCESS, int(status["Pid"])), -4)
         for path, mode in ((LOG, 0o640), (os.path.dirname(LOG), 0o750)):
             found = os.stat(path)
             self.assertEqual((found.st_mode & 0o777, str(found.st_uid)), (mode, USER), path)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -13,6 +14,7 @@
 #include "diagnose/unix_name.h"
 #include "enrich/lineage.h"
 #include "source/dump.h"
+#include "sys/clock.h"
 #include "sys/netns.h"
 #include "sys/procfs.h"
 
@@ -71,11 +73,14 @@ bool is_concerned_by(const Event& event, const Socket& row) {
   return asking.local.port == 0 || row.local.port == asking.local.port;
 }
 
-// Connections that hold a port but are not traced, and what such a one has left bound: as they are now.
-void add_untraced(const Event& event, const Table& table, std::vector<Socket>& sockets,
-                  const source::KnownNamespaces& namespaces) {
+// Connections that hold a port but are not traced, and what such a one has left bound: as they are now, and not more than
+// anybody could read about.
+std::vector<Socket> untraced(const Event& event, const std::vector<Socket>& traced,
+                             const PastListeners& listeners, const source::KnownNamespaces& namespaces) {
+  constexpr size_t kMost = 10'000;
+  std::vector<Socket> found;
   const sys::NetNamespace* there = namespaces.find(event.socket.netns);
-  if (there == nullptr) return;
+  if (there == nullptr) return found;
   source::DumpRequest request;
   request.tables = diag::bit(diag::Table::tcp) | diag::bit(diag::Table::mptcp);
   request.netns = there->inode;
@@ -83,17 +88,33 @@ void add_untraced(const Event& event, const Table& table, std::vector<Socket>& s
   if (event.socket.local.port != 0) bytecode = source::bytecode_of_port(event.socket.local.port);
   request.bytecode = bytecode;
   std::unordered_set<SocketKey, SocketKeyHash> known;
-  for (const Socket& socket : sockets) known.insert(socket.key);
+  for (const Socket& socket : traced) known.insert(socket.key);
   (void)sys::in_netns(*there, [&] {
-    return source::dump_sockets(request, [&](diag::Row&& row) {
+    return source::dump_rows(request, [&](diag::Row&& row) {
       Socket& socket = row.socket;
-      if (!is_concerned_by(event, socket) || !known.insert(socket.key).second) return;
-      socket.inbound =
-          socket.peer.port != 0 &&
-          table.find_listener(socket.netns, socket.protocol, socket.family, socket.local).socket != nullptr;
-      sockets.push_back(std::move(socket));
+      if (!is_concerned_by(event, socket) || !known.insert(socket.key).second) return true;
+      socket.inbound = socket.peer.port != 0 && listeners.had(socket);
+      socket.changed_ns = row.timer.timewait_began_ns(sys::boottime_ns());
+      found.push_back(std::move(socket));
+      return found.size() < kMost;
     });
   });
+  return found;
+}
+
+// Who holds each of these now.
+void look_up_owners(std::vector<Socket>& sockets, const source::OwnerMap& owners,
+                    const source::DescribeHolder& describe) {
+  for (Socket& socket : sockets) {
+    if (socket.owners.empty() || !owners.find(socket.inode, socket.key.cookie).empty())
+      source::attribute(socket, owners, describe);
+    else if (owners.unreadable_processes() == 0)
+      for (Owner& owner : socket.owners) owner.exited = true;
+  }
+}
+
+uint64_t place(const Socket& socket) {
+  return uint64_t{socket.netns} << 16 | socket.local.port;
 }
 
 }  // namespace
@@ -104,27 +125,39 @@ bool needs_explanation(const Event& event) {
           !is_unix(event.socket));
 }
 
-void explain(Event& event, const Table& table, source::Comparison& comparison,
+void PastListeners::note(const Event& event) {
+  constexpr size_t kMost = 100'000;
+  if (event.kind != EventKind::tcp_listen && event.kind != EventKind::socket_seen) return;
+  if (event.socket.state != State::listen) return;
+  if (ports_.size() >= kMost) ports_.clear();
+  ports_.insert(place(event.socket));
+}
+
+bool PastListeners::had(const Socket& socket) const {
+  return ports_.contains(place(socket));
+}
+
+void explain(Event& event, const Table& table, const PastListeners& listeners, source::Comparison& comparison,
              const source::KnownNamespaces& namespaces, diagnose::FailureCounter& failures) {
   std::vector<Socket> sockets;
   table.for_each([&](const Socket& row) {
     if (is_concerned_by(event, row)) sockets.push_back(row);
   });
+  std::vector<Socket> others;
   if (is_unix(event.socket))
     prepare_unix(event, sockets, comparison, namespaces);
   else if (is_tcp(event.socket) && !comparison.tells_connections())
-    add_untraced(event, table, sockets, namespaces);
+    others = untraced(event, sockets, listeners, namespaces);
   // Descriptors wander by fork, exec and SCM_RIGHTS without any record: who holds the port is looked up now.
-  if (Result<source::OwnerMap> owners = comparison.find_owners()) {
-    for (Socket& socket : sockets) {
-      if (!socket.owners.empty() && owners->find(socket.inode, socket.key.cookie).empty()) {
-        if (owners->unreadable_processes() == 0)
-          for (Owner& owner : socket.owners) owner.exited = true;
-        continue;
-      }
-      source::attribute(socket, *owners, comparison.describe());
-    }
+  if (const Result<source::OwnerMap> owners = comparison.find_owners()) {
+    look_up_owners(sockets, *owners, comparison.describe());
+    look_up_owners(others, *owners, comparison.describe());
   }
+  // It had a descriptor a moment ago. One that is gone has held the port all the same, but whose it was nobody knows.
+  std::erase_if(others, [&](const Socket& socket) {
+    return socket.inode != 0 && socket.owners.empty() && has_ended(socket, namespaces);
+  });
+  std::move(others.begin(), others.end(), std::back_inserter(sockets));
   std::vector<const Socket*> candidates;
   for (const Socket& socket : sockets) candidates.push_back(&socket);
   const Result<diagnose::HostFacts> facts = host_facts_of(event.socket.netns, namespaces);

@@ -7,6 +7,7 @@
 #include "source/dump.h"
 #include "source/find_owners.h"
 #include "sys/cgroupfs.h"
+#include "sys/clock.h"
 #include "sys/mounts.h"
 #include "sys/netns.h"
 #include "sys/procfs.h"
@@ -62,6 +63,7 @@ Result<std::vector<Socket>> HostSockets::dump(const Request& request) {
   std::vector<Socket> sockets;
   const Result<diag::TableSet> dumped = source::dump_sockets(dump, [&](diag::Row&& row) {
     if (request.port != 0 && row.socket.local.port != request.port) return;
+    row.socket.changed_ns = row.timer.timewait_began_ns(sys::boottime_ns());
     sockets.push_back(std::move(row.socket));
   });
   if (!dumped) return Error(dumped.error());

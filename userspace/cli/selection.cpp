@@ -27,6 +27,7 @@ std::string text_of(const TraceOptions& options) {
                                       {options.ipv6 && !options.ipv4, "-6"}})
     if (given) add(letter);
   if (!options.netns.empty()) add("-N " + options.netns);
+  if (options.no_connections) add("--no-connections");
   for (const std::string& word : options.filter) add(word);
   return text;
 }

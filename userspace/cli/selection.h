@@ -18,6 +18,8 @@ class Selection {
   [[nodiscard]] bool records(const Socket& socket) const;
   // Whether this event is told.
   [[nodiscard]] bool tells(const Event& event) const;
+  // False: no TCP or SCTP connection is ever told or listed, nor in the way of what is.
+  [[nodiscard]] bool may_tell_connections() const { return tcp_ || raw_; }
   // For the log's header: the options and the filter, as they could be typed; empty: everything.
   [[nodiscard]] const std::string& text() const { return text_; }
 

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "cli/exit_code.h"
-#include "cli/explanation.h"
 #include "cli/message.h"
 #include "cli/table_text.h"
 #include "sys/clock.h"
@@ -25,9 +24,10 @@ sink::Moment Session::now() {
 }
 
 void Session::on_event(Event&& event) {
+  if (!comparison_.tells_connections()) listeners_.note(event);
   if (!started_ || options_.once) return;  // --once: the table alone
   if (!selection_.tells(event)) return;
-  if (needs_explanation(event)) explain(event, table_, comparison_, namespaces_, failures_);
+  if (needs_explanation(event)) explain(event, table_, listeners_, comparison_, namespaces_, failures_);
   ++events_;
   if (log_) log_->add(event);
   if (json_)

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/explanation.h"
 #include "cli/output.h"
 #include "cli/selection.h"
 #include "cli/trace_options.h"
@@ -96,6 +97,7 @@ class Session {
   std::unique_ptr<sink::LogFile> log_;   // --log
   std::unique_ptr<sink::LogFile> json_;  // --json: standard output as a log
   diagnose::FailureCounter failures_;
+  PastListeners listeners_;
   bool started_ = false;  // events of the first snapshot are the table, not news
   uint64_t events_ = 0;
   std::atomic<bool> stopping_ = false;

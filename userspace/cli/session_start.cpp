@@ -132,7 +132,7 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   probe.bind_result = bind_result(options.bind_result);
   probe.ring_bytes = options.ring_bytes;
   probe.unix_sockets = options.unix_sockets;
-  probe.connections = !options.no_connections;
+  probe.connections = selection->may_tell_connections() && !options.no_connections;
   probe.ignore_pid = static_cast<uint32_t>(::getpid());
   probe.cgroup_fd = cgroup ? cgroup->get() : -1;
   Result<source::Live> attached = source::Live::attach(probe);
@@ -230,6 +230,7 @@ Result<void> Session::begin() {
   follow_udp_ends();
   if (!options_.once)
     if (Result<void> proven = prove_events_flow(); !proven) return proven;
+  if (!namespaces_.is_all()) live_.tracer().narrow_to(namespaces_.list().front().inode);
   const Result<sys::ColorMode> color = sys::parse_color_mode(options_.color);
   if (!color) return Error(color.error());
   style_ = {.utc = options_.utc,

@@ -113,7 +113,9 @@ Result<void> take_duration(const char* option, const std::string& text, bool zer
 }
 
 Result<void> take_tracing(const Texts& texts, TraceOptions& options) {
-  if (options.no_connections && (!options.listening || options.all))
+  if (options.no_connections && options.all)
+    return usage("--no-connections: -a asks for connections: leave it out");
+  if (options.no_connections && !options.listening)
     return usage("--no-connections: only listeners can be traced without connections: add -l");
   if (options.no_connections && options.bind_result == "infer")
     return usage("--no-connections: bind errors are inferred from connections: use another --bind-result");

@@ -125,8 +125,7 @@ void put_date(char* out, uint64_t days) {
   put_digits(out + 8, date.day, 2);
 }
 
-// Shifted so that UTC arithmetic gives local time. The offset changes at full minutes, and with tzset(): it is asked for once
-// in each.
+// Shifted so that UTC arithmetic gives local time. The offset changes at full minutes only: it is asked for once in each.
 uint64_t in_zone(uint64_t realtime_ns, bool utc) {
   thread_local uint64_t known_minute = UINT64_MAX;
   thread_local long known_zone = 0;

@@ -44,9 +44,11 @@ bool is_self_connected(const Socket& socket) {
   return socket.peer.port != 0 && socket.local == socket.peer;
 }
 
-// Made by connect() rather than accept(). A dump does not tell; then a port that the kernel hands out does.
+// Made by connect() rather than accept(). Of one that was not seen to open, a port that bind() chose tells, or one that the
+// kernel hands out.
 bool is_outgoing(const Socket& socket, const HostFacts& facts) {
   if (socket.inbound) return false;
+  if (socket.opened_ns != 0 && !socket.since_is_bound) return true;
   if (is_self_connected(socket) || socket.state == State::syn_sent || socket.options.port_locked) return true;
   return is_ephemeral(facts, socket.local.port);
 }

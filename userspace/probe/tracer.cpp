@@ -208,6 +208,10 @@ void Tracer::wake_on_next_record() {
   __atomic_store_n(&impl_->skeleton->bss->st_reader_sleeps, 1, __ATOMIC_RELEASE);
 }
 
+void Tracer::narrow_to(uint32_t netns) {
+  __atomic_store_n(&impl_->skeleton->bss->st_only_netns, netns, __ATOMIC_RELAXED);
+}
+
 Result<size_t> Tracer::drain(const std::function<void(std::span<const std::byte>)>& on_record) {
   impl_->draining = {&on_record, 0};
   const int result = ring_buffer__consume(impl_->ring.get());

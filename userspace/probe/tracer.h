@@ -74,6 +74,9 @@ class Tracer {
   // record that is being written during the call may not: one drain() some milliseconds later finds it.
   void wake_on_next_record();
 
+  // Most of what happens in other network namespaces than that with this inode number is passed over from now on, not all.
+  void narrow_to(uint32_t netns);
+
   // Hands over what waits in the ring, in order, and returns how many records. Stops after kMostDrained so that a
   // flood cannot keep the caller; 0 means that the ring is empty. The bytes are gone when the callback
   // returns.

@@ -233,10 +233,10 @@ void LogFile::note_duration(uint64_t began_ns, uint64_t ended_ns) {
   const uint64_t took_ns = ended_ns - began_ns;
   if (took_ns < kSlow_ns) return;
   const uint64_t paid_ns = (ended_ns - slow_at_ns_) / kSlowShare;
-  slow_ns_ = took_ns + (slow_ns_ > paid_ns ? slow_ns_ - paid_ns : 0);
+  slow_ns_ = std::min(took_ns + (slow_ns_ > paid_ns ? slow_ns_ - paid_ns : 0),
+                      kSlowAtOnce_ns + kLongestRest_ns / kSlowShare);
   slow_at_ns_ = ended_ns;
-  if (slow_ns_ > kSlowAtOnce_ns)
-    rests_until_ns_ = ended_ns + std::min((slow_ns_ - kSlowAtOnce_ns) * kSlowShare, kLongestRest_ns);
+  if (slow_ns_ > kSlowAtOnce_ns) rests_until_ns_ = ended_ns + (slow_ns_ - kSlowAtOnce_ns) * kSlowShare;
 }
 
 AppendFile::Wrote LogFile::try_write(uint64_t now_ns) {

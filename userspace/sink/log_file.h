@@ -50,8 +50,8 @@ struct LogFileHooks {
 // The event log on disk: records are gathered by add() and written by flush(), one write(2) a batch.
 //
 // A failing disk, one that is nearly full, or a directory that is gone never blocks or ends tracing. On a disk so slow that
-// the kernel lets writers wait, at most a fifth of the time is spent waiting, but for a second that it may take at any time: in
-// between lines are kept, within a bound. A file that
+// the kernel lets writers wait, a second may pass so at any time; beyond it the disk is left alone for five times as long as it
+// took, two seconds at most: meanwhile lines are kept, within a bound. A file that
 // was removed is made anew within a second. What could not be written is dropped and counted; the first
 // record written afterwards is the loss, where = "disk". The disk is tried again with every flush, at most
 // ten times a second. fdatasync() runs on another thread, once a second and at once after bind.failed,

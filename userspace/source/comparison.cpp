@@ -105,6 +105,7 @@ void Comparison::confirm_vanished(const std::vector<Socket>& suspects, const Own
 
 bool Comparison::is_dumped(const Socket& row) const {
   if (unlisted_ & diag::bit(diag::table_of(row))) return false;
+  if (is_tcp(row) && !live_.tells_connections()) return row.state == State::listen;
   return *lists_bound_ || !is_connection_oriented(row) || row.state != State::close;
 }
 

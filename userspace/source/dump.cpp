@@ -54,7 +54,7 @@ std::vector<Query> queries(const DumpRequest& request) {
       continue;
     }
     if (!request.connections && (table == Table::tcp || table == Table::mptcp))
-      query.states &= mask(State::listen) | mask(State::close);
+      query.states &= mask(State::listen);
     query.family = Family::inet;
     if (request.inet) list.push_back(query);
     query.family = Family::inet6;

@@ -20,7 +20,7 @@ struct DumpRequest {
                           diag::bit(diag::Table::udplite) | diag::bit(diag::Table::raw) |
                           diag::bit(diag::Table::mptcp) | diag::kUnixTables;
   StateMask states = (StateMask{1} << kStateCount) - 1;
-  bool connections = true;  // of TCP; without, only listeners and what is bound, whose lists are short
+  bool connections = true;  // of TCP; without, only listeners, whose lists are short
   bool inet = true;         // of the inet tables: IPv4
   bool inet6 = true;
   diag::Detail detail;

@@ -37,7 +37,7 @@ uint64_t Live::waiting_in_ring() const {
   return counters.attempted > gone ? counters.attempted - gone : 0;
 }
 
-// Into memory, behind what is there already, once a quarter of the ring is in use: every record that is taken costs a copy.
+// Into memory, behind what is there already, once a quarter of the ring is in use, or nearly: every record that is taken costs a copy.
 void Live::take() {
   constexpr size_t kMostTaken = 128 << 20;  // then the ring may overflow, and counts what is lost
   constexpr uint64_t kLargeRecord = 256;

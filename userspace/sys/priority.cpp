@@ -7,10 +7,8 @@ namespace socktrace::sys {
 
 void go_before_others() {
   constexpr int kBefore = -4;
-  if (sched_getscheduler(0) != SCHED_OTHER) return;  // chrt(1)
-  const sched_param none{};
-  (void)sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none);
-  if (getpriority(PRIO_PROCESS, 0) == 0) (void)setpriority(PRIO_PROCESS, 0, kBefore);
+  if (sched_getscheduler(0) != SCHED_OTHER || getpriority(PRIO_PROCESS, 0) != 0) return;
+  (void)setpriority(PRIO_PROCESS, 0, kBefore);
 }
 
 void let_others_go_first() {

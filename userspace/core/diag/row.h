@@ -21,6 +21,12 @@ struct Timer {
 
   // What is left is a timewait mini-socket, in TIME_WAIT or FIN_WAIT2, which ends with this timer.
   [[nodiscard]] bool is_timewait() const { return kind == 3; }
+  // When that began, if it ends 60 s later; 0: it has not, or before the clock by which it is now `now_ns`.
+  [[nodiscard]] uint64_t timewait_began_ns(uint64_t now_ns) const {
+    constexpr uint64_t kLength_ns = 60'000'000'000;  // TCP_TIMEWAIT_LEN
+    const uint64_t ends_ns = now_ns + uint64_t{expires_ms} * 1'000'000;
+    return is_timewait() && ends_ns > kLength_ns ? ends_ns - kLength_ns : 0;
+  }
 };
 
 // One socket of a dump: what every part of the program uses, and beside it what only the ss table shows. The

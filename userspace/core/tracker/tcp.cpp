@@ -47,7 +47,7 @@ void Tracker::on_connecting(const Hit& hit) {
   socket.inbound = false;
   Event connecting = event(EventKind::tcp_connect, hit.record, std::move(socket));
   connecting.previous = State::close;
-  connecting.gone = !options_.connections;
+  connecting.gone = !options_.connections && !late;
   add_owner(connecting.socket, connecting.process, hit.record.task.fd);
   if (is_released(hit.key)) mark_exited(connecting.socket);
   emit(std::move(connecting));

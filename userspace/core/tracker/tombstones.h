@@ -21,7 +21,7 @@ class Tombstones {
   // Adds to what is known.
   void add(const SocketKey& key, uint64_t time_ns, bool closed, bool released);
   void erase(const SocketKey& key);
-  // Null when there is none. Valid until the next add().
+  // Null when there is none. Valid until that socket is erased or forgotten.
   [[nodiscard]] const Stone* find(const SocketKey& key) const;
   // Those whose socket was last added before; later, if one that was added earlier has been added to since.
   void forget_before(uint64_t time_ns);
