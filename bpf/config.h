@@ -16,7 +16,7 @@ enum st_feature {
 	ST_CFG_TASK_BTF = 4,   /* bpf_get_current_task_btf(): 5.11, 3ca1032ab7ab */
 	ST_CFG_UNIX = 8,       /* somebody wants to hear of unix sockets */
 	ST_CFG_CONNECTIONS =
-	    16, /* and of TCP connections; without, of listeners and of what is bound */
+	    16, /* and of TCP connections, not only of listeners and what is bound */
 };
 
 /* Bits of st_wanted, a power of two and at least 64: by inode. */

@@ -72,7 +72,7 @@ static __always_inline bool st_is_connection(struct bpf_sock *ctx)
 	return !bpf_probe_read_kernel(&port, sizeof(port), &sk->__sk_common.skc_num) && !port;
 }
 
-/* Also read by address, so that nothing is known under lockdown=confidentiality. */
+/* As st_is_elsewhere(), but by address: under lockdown=confidentiality every socket is told. */
 static __always_inline bool st_is_released_elsewhere(struct bpf_sock *ctx)
 {
 	const struct sock *sk = (const void *)ctx;

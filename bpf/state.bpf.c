@@ -215,8 +215,8 @@ static __always_inline bool st_take_seen(struct st_seen *seen, const struct sock
  * interrupts it in a task (a delayed ACK that ends a FIN_WAIT1, say) would have its transitions
  * dropped, counted as recursion_misses and nowhere else. So there are two copies of one program,
  * attached in this order. What the first has seen it notes, and the second leaves that alone; what
- * the first was kept from seeing is the second's. Listening and binding are never the work of a
- * softirq.
+ * the first was kept from seeing is the second's. Who does not want
+ * connections needs no second one: a softirq neither listens nor binds.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(st_set_state, struct sock *sk, int old, int new)

@@ -88,6 +88,14 @@ class NoConnections(unittest.TestCase):
                 self.assertEqual(after[:3], [0, 0, 0])
             self.assertLessEqual(after[3] - before[3], OTHERS)
 
+    def test_an_accepted_connection_is_told_from_an_outgoing_one_though_its_listener_is_gone(self):
+        with socket.create_server(("127.0.0.1", 0)) as held:  # on a port that a connection could have got, too
+            client = self.enterContext(socket.create_connection(held.getsockname()))
+            self.enterContext(held.accept()[0])
+        with socket.socket() as asking, self.assertRaises(OSError):
+            asking.bind(client.getpeername())
+        self.tracer.wait_line("why", "accepted on the port outlives its listener")
+
     def test_a_bound_socket_that_connects_leaves_the_table(self):
         with live.listener() as held, socket.socket() as bound:
             bound.bind(("127.0.0.1", 0))

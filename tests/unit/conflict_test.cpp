@@ -70,6 +70,24 @@ TEST(Conflict, NamesTheClientThatTookThePortAsItsSourcePort) {
             "net.ipv4.ip_local_reserved_ports net.ipv4.ip_local_port_range\n");
 }
 
+// Its options are known from its owner; whether it was accepted they do not say.
+TEST(Conflict, AConnectionThatWasNotSeenToOpenIsAnOutgoingOneByItsPort) {
+  const auto reason = [](const Socket& socket) {
+    const std::string told = holders(request(to_string(socket.family, socket.local)), EADDRINUSE, {socket});
+    return told.substr(2, told.find(' ', 2) - 2);
+  };
+  Socket connection = owned_by(outgoing("127.0.0.1:8080", "192.0.2.7:443"), 877, "old");
+  connection.opened_ns = 0;
+  EXPECT_EQ(reason(connection), "inbound_connection");
+  connection.options.port_locked = true;
+  EXPECT_EQ(reason(connection), "outgoing_connection");
+  connection.options.port_locked = false;
+  connection.opened_ns = 1;
+  EXPECT_EQ(reason(connection), "outgoing_connection");
+  connection.since_is_bound = true;
+  EXPECT_EQ(reason(connection), "inbound_connection");
+}
+
 TEST(Conflict, RecognisesASocketConnectedToItself) {
   const Socket retry = owned_by(outgoing("127.0.0.1:40000", "127.0.0.1:40000", "unknown"), 877, "sh");
   EXPECT_EQ(

@@ -140,6 +140,15 @@ TEST(DiagRow, MiniSocketsHaveNoUid) {
   EXPECT_EQ(parse_row(Table::tcp, bytes_of(request))->socket.uid, UINT32_MAX);
 }
 
+TEST(DiagRow, TheTimerOfAMiniSocketTellsWhenItBegan) {
+  constexpr uint64_t kSecond = 1'000'000'000;
+  constexpr Timer timewait{.kind = 3, .expires_ms = 59'000};
+  EXPECT_EQ(timewait.timewait_began_ns(100 * kSecond), 99 * kSecond);
+  EXPECT_EQ(timewait.timewait_began_ns(kSecond / 2), 0U);  // before the boot
+  constexpr Timer retransmit{.kind = 1, .expires_ms = 59'000};
+  EXPECT_EQ(retransmit.timewait_began_ns(100 * kSecond), 0U);
+}
+
 TEST(DiagRow, AStateOfTheFutureIsUnknown) {
   inet_diag_msg header = inet_header();
   header.idiag_state = 200;

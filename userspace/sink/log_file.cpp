@@ -20,9 +20,9 @@ constexpr size_t kMostUnwritten = 8 << 20;        // of events, likewise: flush(
 constexpr size_t kMostKept = 2 * kMostUnwritten;  // of memory, between batches
 constexpr uint64_t kRetry_ns = 100'000'000;       // after an error
 constexpr uint64_t kSlow_ns = 20'000'000;         // a write to the page cache takes microseconds
-constexpr uint64_t kSlowShare = 5;                // of the time may be spent in slow writes,
-constexpr uint64_t kSlowAtOnce_ns =
-    1'000'000'000;  // and so much without a rest: the kernel's own writing comes in bouts
+// A fifth of the time may be spent in slow writes, and a second without a rest: the kernel's own writing comes in bouts.
+constexpr uint64_t kSlowShare = 5;
+constexpr uint64_t kSlowAtOnce_ns = 1'000'000'000;
 constexpr uint64_t kLongestRest_ns = 2'000'000'000;
 constexpr uint64_t kPathInterval_ns = 1'000'000'000;
 constexpr uint64_t kSpaceInterval_ns = 1'000'000'000;

@@ -33,8 +33,8 @@ class Live {
   // cannot overflow. How many records.
   Result<size_t> drain(const std::function<void(const Record&)>& on_record);
 
-  // Runs `work`, which may wait for a disk or for a reader. When it takes long the ring is emptied meanwhile, into memory
-  // (128 MiB at most); what is taken there comes first in the next drain(). To be called when this does not move any more.
+  // Runs `work`, which may wait for a disk or for a reader. When it takes long the ring is kept from filling up meanwhile: it is
+  // emptied into memory (128 MiB at most), which comes first in the next drain(). To be called when this does not move any more.
   // `also`: done by the other thread too, every few milliseconds, as long as `work` lasts.
   void meanwhile(const std::function<void()>& work, const std::function<void()>& also = {});
 
