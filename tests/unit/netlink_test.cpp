@@ -86,22 +86,33 @@ std::string failure(std::deque<Answer> answers, bool repeat_last = false) {
   return outcome.end ? "success" : outcome.end.error().message;
 }
 
-TEST(NetlinkDump, ShowsTheMessageAfterTheOneAtHandOfTheSameDatagram) {
-  const std::deque<Answer> answers = {{together({row("one!"), row("two!")})}, {row("four")}, {done()}};
-  Netlink netlink(std::make_unique<Script>(answers));
-  ASSERT_TRUE(netlink.ask_for_dump(kRow, {}));
+// What read_dump() shows as coming and gives, of datagrams whose rows are single letters.
+std::string announced(std::initializer_list<std::string_view> datagrams) {
+  std::deque<Answer> answers;
+  for (const std::string_view letters : datagrams) {
+    answers.emplace_back();
+    for (const char letter : letters) append(answers.back().bytes, row({&letter, 1}));
+  }
+  answers.push_back({done()});
+  Netlink netlink(std::make_unique<Script>(std::move(answers)));
+  EXPECT_TRUE(netlink.ask_for_dump(kRow, {}));
   std::string seen;
-  const auto note = [&](const char* what, std::span<const std::byte> payload) {
-    seen += what + std::string(reinterpret_cast<const char*>(payload.data()), payload.size()) + " ";
-  };
-  const Result<DumpEnd> end = netlink.read_dump(
+  const auto note = [&](std::span<const std::byte> payload) { seen += static_cast<char>(payload[0]); };
+  EXPECT_TRUE(netlink.read_dump(
       [&](uint16_t, std::span<const std::byte> payload) {
-        note("", payload);
+        note(payload);
         return true;
       },
-      [&](std::span<const std::byte> payload) { note("next:", payload); });
-  EXPECT_TRUE(end);
-  EXPECT_EQ(seen, "next:two! one! two! four ");
+      [&](std::span<const std::byte> payload) {
+        seen += '+';
+        note(payload);
+      }));
+  return seen;
+}
+
+TEST(NetlinkDump, ShowsEachMessageOfADatagramWhileUpToEightOthersAreToCome) {
+  EXPECT_EQ(announced({"ab", "c"}), "+a+bab+cc");
+  EXPECT_EQ(announced({"abcdefghijkl"}), "+a+b+c+d+e+f+g+h+ia+jb+kc+ldefghijkl");
 }
 
 TEST(NetlinkDump, StreamsEveryMessageUntilDone) {

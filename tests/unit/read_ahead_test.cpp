@@ -1,6 +1,8 @@
 #include "sys/read_ahead.h"
 
 #include <gtest/gtest.h>
+#include <linux/netlink.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -10,16 +12,18 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <iterator>
 #include <thread>
 
+#include "support/netlink_builder.h"
 #include "sys/unique_fd.h"
 
 namespace socktrace::sys {
 namespace {
 
 constexpr size_t kLong = 20'000;
-constexpr int kSlots = 256;  // read_ahead.h
+constexpr size_t kAtMost = 8 * 1024 * 1024;  // read_ahead.h
 
 // A socket pair in the kernel's place: its datagrams come in order, and end with an error when `answers` is closed.
 class Pair final : public NetlinkTransport {
@@ -56,11 +60,12 @@ class ReadAheadTest : public testing::Test {
  protected:
   void SetUp() override { begin(AheadFrom::long_answer); }
 
-  void begin(AheadFrom from) {
+  void begin(AheadFrom from, const std::shared_ptr<Baton>& after = nullptr) {
     std::array<int, 2> fds{};
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds.data()), 0);
     answers_ = UniqueFd(fds[0]);
-    transport_ = read_ahead(std::make_unique<Pair>(fds[1], received_), from);
+    transport_ =
+        read_ahead(std::make_unique<Pair>(fds[1], received_), {.from = from, .after = after, .next = next_});
   }
 
   Result<void> send(int error) {
@@ -72,7 +77,11 @@ class ReadAheadTest : public testing::Test {
   void answer(int number, size_t length) {
     std::vector<std::byte> bytes(length);
     std::memcpy(bytes.data(), &number, sizeof number);
-    ASSERT_EQ(::send(answers_.get(), bytes.data(), length, 0), static_cast<ssize_t>(length));
+    answer(bytes);
+  }
+
+  void answer(std::span<const std::byte> bytes) {
+    ASSERT_EQ(::send(answers_.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
   }
 
   // The number of the next datagram; -1: an error.
@@ -83,7 +92,7 @@ class ReadAheadTest : public testing::Test {
     EXPECT_EQ(datagram->sender_port_id, 7U);
     EXPECT_TRUE(datagram->truncated);
     int number = 0;
-    std::memcpy(&number, buffer_.data(), sizeof number);
+    std::memcpy(&number, datagram->bytes ? datagram->bytes : buffer_.data(), sizeof number);
     return number;
   }
 
@@ -94,11 +103,22 @@ class ReadAheadTest : public testing::Test {
     });
   }
 
-  // Whether so many have been received within ten seconds.
-  bool receives(int count) {
-    for (int i = 0; i < 10'000 && received_ < count; ++i)
+  // Whether something comes true within ten seconds.
+  static bool within_time(const std::function<bool()>& condition) {
+    for (int i = 0; i < 10'000 && !condition(); ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return received_ >= count;
+    return condition();
+  }
+
+  // Whether so many are received.
+  bool receives(int count) {
+    return within_time([&] { return received_ >= count; });
+  }
+
+  // Whether the baton has been handed over.
+  [[nodiscard]] bool is_next() const {
+    pollfd fd{next_->await(), POLLIN, 0};
+    return poll(&fd, 1, 0) == 1;
   }
 
   static ptrdiff_t threads() {
@@ -108,6 +128,7 @@ class ReadAheadTest : public testing::Test {
 
   std::atomic<int> received_{0};
   UniqueFd answers_;
+  std::shared_ptr<Baton> next_ = std::make_shared<Baton>();
   std::unique_ptr<NetlinkTransport> transport_;
   std::vector<std::byte> buffer_ = std::vector<std::byte>(64 * 1024);
 };
@@ -139,15 +160,16 @@ TEST_F(ReadAheadTest, KeepsTheOrderOfMoreThanItHolds) {
   kernel.join();
 }
 
-TEST_F(ReadAheadTest, IsAheadBySoManyDatagramsAtMost) {
+TEST_F(ReadAheadTest, IsAheadBySoMuchAtMost) {
+  constexpr int kMost = kAtMost / kLong;
   answer(0, kLong);
   EXPECT_EQ(next(kLong), 0);
-  std::thread kernel = answers(1, kSlots + 20);
-  EXPECT_TRUE(receives(1 + kSlots));
-  for (int i = 1; i <= kSlots + 20; ++i) {
-    EXPECT_LE(received_, i + kSlots);
+  std::thread kernel = answers(1, 2 * kMost);
+  for (int i = 1; i <= 2 * kMost; ++i) {
+    // Places at the ends may not do, as the next datagram might be longer.
+    EXPECT_TRUE(receives(std::min(i + kMost - 10, 2 * kMost)));
+    EXPECT_LE(received_, i + kMost);
     EXPECT_EQ(next(kLong), i);
-    EXPECT_TRUE(receives(std::min(1 + i + kSlots, kSlots + 21)));
   }
   kernel.join();
 }
@@ -171,8 +193,9 @@ TEST_F(ReadAheadTest, EndsWhenItIsNoLongerNeeded) {
 TEST_F(ReadAheadTest, EndsWhileItIsFull) {
   answer(0, kLong);
   EXPECT_EQ(next(kLong), 0);
-  std::thread kernel = answers(1, kSlots);
-  EXPECT_TRUE(receives(1 + kSlots));
+  constexpr int kLess = kAtMost / kLong - 10;
+  std::thread kernel = answers(1, kLess);
+  EXPECT_TRUE(receives(kLess));
   kernel.join();
   transport_.reset();
 }
@@ -192,6 +215,59 @@ TEST_F(ReadAheadTest, TellsARequestThatCouldNotBeSentByReceive) {
   EXPECT_EQ(transport_->receive(buffer_).error().code, ENOBUFS);
   EXPECT_EQ(transport_->receive(buffer_).error().code, ENOBUFS);
   EXPECT_EQ(received_, 0);
+}
+
+TEST_F(ReadAheadTest, AsksWhenItHasBeenHandedTheBaton) {
+  const auto baton = std::make_shared<Baton>();
+  begin(AheadFrom::request, baton);
+  EXPECT_TRUE(send(0));
+  answer(0, 100);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(received_, 0);
+  baton->hand_over();
+  EXPECT_EQ(next(100), 0);
+}
+
+TEST_F(ReadAheadTest, EndsWhileItWaitsForTheBaton) {
+  begin(AheadFrom::request, std::make_shared<Baton>());
+  EXPECT_TRUE(send(0));
+  transport_.reset();
+  EXPECT_EQ(received_, 0);
+}
+
+TEST_F(ReadAheadTest, HandsTheBatonOverWhenTheKernelHasSaidAll) {
+  answer(0, kLong);
+  EXPECT_EQ(next(kLong), 0);
+  answer(1, kLong);
+  EXPECT_TRUE(receives(2));
+  EXPECT_FALSE(is_next());
+  test::Bytes last = test::message(20, 1, 42, {});
+  test::append(last, test::message(NLMSG_DONE, 1, 42, test::bytes_of(int32_t{0})));
+  answer(last);
+  EXPECT_TRUE(within_time([&] { return is_next(); }));
+}
+
+TEST_F(ReadAheadTest, HandsTheBatonOverToWhoWaitsForItWhenTheReaderHasToWait) {
+  answer(0, kLong);
+  EXPECT_EQ(next(kLong), 0);
+  (void)next_->await();
+  std::thread kernel([&] {
+    EXPECT_TRUE(within_time([&] { return is_next(); }));
+    answer(1, kLong);
+  });
+  EXPECT_EQ(next(kLong), 1);
+  kernel.join();
+}
+
+TEST_F(ReadAheadTest, HandsTheBatonOverWhenItFailsOrEnds) {
+  answer(0, kLong);
+  EXPECT_EQ(next(kLong), 0);
+  answers_ = UniqueFd();
+  EXPECT_TRUE(within_time([&] { return is_next(); }));
+  next_ = std::make_shared<Baton>();
+  begin(AheadFrom::long_answer);
+  transport_.reset();
+  EXPECT_TRUE(is_next());
 }
 
 TEST_F(ReadAheadTest, SendsByItselfBeforeALongAnswer) {

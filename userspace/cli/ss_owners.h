@@ -1,5 +1,8 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -27,9 +30,11 @@ class SsOwners {
   // Sets the owners of the socket, or why it has none, and of a unix socket those of the other end.
   void add_to(diag::Row& row);
 
-  // add_to() is about to be asked for this inode: what it will read is fetched into the cache meanwhile.
-  void expect(uint32_t inode) const {
-    if (owners_) owners_->prefetch(inode);
+  // add_to() will be asked for this inode, some eight others later: what it will read is fetched into the cache meanwhile.
+  void expect(uint32_t inode) {
+    if (!owners_) return;
+    owners_->prefetch_place(inode);
+    owners_->prefetch_owners(std::exchange(expected_[turn_++ % expected_.size()], inode));
   }
 
  private:
@@ -41,6 +46,8 @@ class SsOwners {
   std::vector<uint32_t> wanted_;  // empty: all
   std::optional<source::OwnerMap> owners_;
   std::optional<enrich::Processes> describer_;
+  std::array<uint32_t, 4> expected_{};
+  size_t turn_ = 0;
   std::unordered_map<const source::SocketHolder*, ProcessRef> processes_;
   std::unordered_map<const Process*, std::vector<std::pair<uint32_t, ProcessRef>>> threads_;
   bool with_threads_;

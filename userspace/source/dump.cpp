@@ -95,10 +95,11 @@ Result<DumpEnd> read_proc(const Query& query, const char* path, const RowSink& s
 }
 
 // One query by sock_diag, each with its own socket: a dump that failed would disturb the next one.
-Result<sys::Netlink> ask(const Query& query, std::optional<sys::AheadFrom> ahead) {
+Result<sys::Netlink> ask(const Query& query, std::optional<sys::Ahead> ahead) {
   Result<std::unique_ptr<sys::NetlinkTransport>> transport = sys::open_sock_diag();
   if (!transport) return std::move(transport.error());
-  sys::Netlink netlink(ahead ? sys::read_ahead(std::move(*transport), *ahead) : std::move(*transport));
+  sys::Netlink netlink(ahead ? sys::read_ahead(std::move(*transport), std::move(*ahead))
+                             : std::move(*transport));
   Result<void> asked = netlink.ask_for_dump(SOCK_DIAG_BY_FAMILY, diag::dump_request(query));
   if (!asked) return std::move(asked.error());
   return netlink;
@@ -157,18 +158,25 @@ std::vector<std::byte> bytecode_of_port(uint16_t port) {
 Result<DumpReport> dump_rows(const DumpRequest& request, const RowSink& sink) {
   DumpReport report;
   const RowSink complete = completing(request, request.netns ? request.netns : current_netns(), sink);
-  const auto lazily = request.read_ahead ? std::optional(sys::AheadFrom::long_answer) : std::nullopt;
   const std::vector<Query> list = queries(request);
+  std::shared_ptr<sys::Baton> baton;  // which the query at hand hands over
+  const auto ask_ahead = [&](const Query& query, sys::AheadFrom from) {
+    if (!request.read_ahead) return ask(query, std::nullopt);
+    sys::Ahead ahead{.from = from, .after = baton, .next = std::make_shared<sys::Baton>()};
+    baton = ahead.next;
+    return ask(query, std::move(ahead));
+  };
   std::optional<Result<sys::Netlink>> next;
   for (size_t i = 0; i < list.size(); ++i) {
     const Query& query = list[i];
-    Result<sys::Netlink> netlink = next ? std::move(*next) : ask(query, lazily);
+    Result<sys::Netlink> netlink = next ? std::move(*next) : ask_ahead(query, sys::AheadFrom::long_answer);
     next.reset();
     size_t rows = 0;
     const RowSink take = [&](Row&& row) {
-      // For each family the kernel walks the whole table: while many rows of one are worked on, it can do the other.
+      // For each family the kernel walks the whole table. It can do the other while many rows of one are still worked on, but
+      // not at the cost of those.
       if (++rows == kManyRows && request.read_ahead && i + 1 < list.size())
-        next = ask(list[i + 1], sys::AheadFrom::request);
+        next = ask_ahead(list[i + 1], sys::AheadFrom::request);
       return complete(std::move(row));
     };
     Result<DumpEnd> end = netlink ? read_netlink(*netlink, query, request, take) : std::move(netlink.error());

@@ -53,7 +53,11 @@ size_t OwnerMap::slot_of(uint32_t inode) const {
   return slot;
 }
 
-void OwnerMap::prefetch(uint32_t inode) const {
+void OwnerMap::prefetch_place(uint32_t inode) const {
+  if (!first_.empty()) __builtin_prefetch(&first_[hashed(inode)]);
+}
+
+void OwnerMap::prefetch_owners(uint32_t inode) const {
   if (first_.empty()) return;
   const uint32_t place = first_[hashed(inode)];
   if (place != 0) __builtin_prefetch(&owners_[place - 1]);

@@ -16,6 +16,7 @@ constexpr int kSocketBuffer = 1024 * 1024;
 constexpr timeval kDeadline = {.tv_sec = 2, .tv_usec = 0};
 // Datagrams that are not for us (stale, or sent by a process) before the answer is given up.
 constexpr int kMaxStrays = 1024;
+constexpr int kComing = 8;  // messages that are announced
 
 class Socket final : public NetlinkTransport {
  public:
@@ -176,7 +177,7 @@ Result<std::span<const std::byte>> Netlink::receive() {
     if (datagram->truncated) return damaged("a datagram larger than the receive buffer");
     if (datagram->length == 0) return damaged("an empty datagram");
     if (datagram->length > buffer_.size()) return damaged("a length beyond the receive buffer");
-    return std::span<const std::byte>(buffer_).first(datagram->length);
+    return std::span(datagram->bytes ? datagram->bytes : buffer_.data(), datagram->length);
   }
   return damaged("only datagrams from elsewhere");
 }
@@ -190,13 +191,41 @@ Result<void> Netlink::ask_for_dump(uint16_t type, std::span<const std::byte> pay
   return request(type, NLM_F_DUMP, payload);
 }
 
+namespace {
+
+// Shows the messages of a datagram some time before they are read.
+class Announcer {
+ public:
+  Announcer(std::span<const std::byte> datagram, const Netlink::Coming& coming)
+      : rest_(coming ? datagram : std::span<const std::byte>()), coming_(coming) {}
+
+  // Before each message is read.
+  void next() {
+    for (; ahead_ <= kComing && !rest_.empty(); ++ahead_) {
+      const Result<NetlinkMessage> message = take_message(rest_);
+      if (!message) rest_ = {};  // who reads it will say so
+      if (message && message->type >= NLMSG_MIN_TYPE) coming_(message->payload);
+    }
+    --ahead_;
+  }
+
+ private:
+  std::span<const std::byte> rest_;
+  const Netlink::Coming& coming_;
+  int ahead_ = 0;
+};
+
+}  // namespace
+
 Result<DumpEnd> Netlink::read_dump(const Sink& sink, const Coming& coming) {
   bool interrupted = false;
   for (int strays = 0; strays < kMaxStrays;) {
     Result<std::span<const std::byte>> datagram = receive();
     if (!datagram) return std::move(datagram.error());
     bool ours = false;
+    Announcer announcer(*datagram, coming);
     while (!datagram->empty()) {
+      announcer.next();
       Result<NetlinkMessage> message = take_message(*datagram);
       if (!message) return std::move(message.error());
       if (message->sequence != sequence_ || message->port_id != transport_->port_id()) continue;
@@ -210,10 +239,6 @@ Result<DumpEnd> Netlink::read_dump(const Sink& sink, const Coming& coming) {
         if (*code != 0) return kernel_error(*code, *message);
         if (message->type == NLMSG_ERROR) return damaged("acknowledged, not dumped");
         return interrupted ? DumpEnd::interrupted : DumpEnd::complete;
-      }
-      if (coming && !datagram->empty()) {
-        std::span<const std::byte> rest = *datagram;
-        if (const Result<NetlinkMessage> next = take_message(rest)) coming(next->payload);
       }
       if (!sink(message->type, message->payload)) return DumpEnd::stopped;
     }

@@ -14,9 +14,11 @@ namespace socktrace::sys {
 
 // One datagram as recvmsg() delivered it.
 struct NetlinkDatagram {
-  size_t length = 0;            // bytes written to the buffer
+  size_t length = 0;            // in bytes
   uint32_t sender_port_id = 0;  // 0 is the kernel; anything else is a process and is not believed
   bool truncated = false;       // MSG_TRUNC: the buffer was too small
+  // Where it is, until the next call; null: in the buffer that was given.
+  const std::byte* bytes = nullptr;
 };
 
 // One message, borrowed from the bytes it stands in.
@@ -76,7 +78,7 @@ class Netlink {
 
   // The same in two steps, so that the kernel can begin with one dump while another is read.
   Result<void> ask_for_dump(uint16_t type, std::span<const std::byte> payload);
-  // Before `sink` gets a message, `coming` is shown the payload of the one after it, if that has arrived too.
+  // Before `sink` gets a message, `coming` has been shown its payload, while those of up to eight others were to come first.
   using Coming = std::function<void(std::span<const std::byte> payload)>;
   Result<DumpEnd> read_dump(const Sink& sink, const Coming& coming = {});
 

@@ -1,18 +1,19 @@
 #include "sys/read_ahead.h"
 
+#include <linux/netlink.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
-#include <optional>
 #include <system_error>
+#include <utility>
 #include <vector>
 
+#include "sys/datagram_ring.h"
 #include "sys/unique_fd.h"
 #include "sys/worker.h"
 
@@ -22,16 +23,26 @@ namespace {
 // The kernel's first datagram is a page less some overhead (NLMSG_GOODSIZE); later ones are as long as the reader's
 // buffer. A dump that fills less has nothing more to say that would be worth a thread.
 constexpr size_t kLongAnswer = 3 * 1024;
-constexpr size_t kSlots = 256;
 // As long as an answer may take to go on (kDeadline in netlink.cpp), in ms; then receiving finds that out for itself.
 constexpr int kPatience = 2000;
+constexpr int kForever = -1;
+
+// Of a dump: its last message is that it is done, and the error code, 0 (netlink_dump_done).
+bool is_last(std::span<const std::byte> datagram) {
+  nlmsghdr header{};
+  const size_t length = sizeof header + sizeof(int32_t);
+  if (datagram.size() < length) return false;
+  std::memcpy(&header, datagram.last(length).data(), sizeof header);
+  return header.nlmsg_type == NLMSG_DONE && header.nlmsg_len == length;
+}
 
 class ReadAhead final : public NetlinkTransport {
  public:
-  ReadAhead(std::unique_ptr<NetlinkTransport> transport, AheadFrom from)
-      : transport_(std::move(transport)), from_(from) {}
+  ReadAhead(std::unique_ptr<NetlinkTransport> transport, Ahead ahead)
+      : transport_(std::move(transport)), ahead_(std::move(ahead)) {}
 
   ~ReadAhead() override {
+    hand_over();
     if (!started_) return;
     {
       const std::lock_guard lock(mutex_);
@@ -42,26 +53,20 @@ class ReadAhead final : public NetlinkTransport {
   }
 
   Result<void> send(std::span<const std::byte> message) override {
-    if (from_ == AheadFrom::request && start(std::vector(message.begin(), message.end()))) return {};
+    if (ahead_.from == AheadFrom::request && start(std::vector(message.begin(), message.end()))) return {};
     return transport_->send(message);
   }
   uint32_t port_id() const override { return transport_->port_id(); }
   int fd() const override { return transport_->fd(); }
 
   Result<NetlinkDatagram> receive(std::span<std::byte> buffer) override {
-    if (started_) return take(buffer);
+    if (started_) return take();
     Result<NetlinkDatagram> datagram = transport_->receive(buffer);
     if (datagram && datagram->length >= kLongAnswer) start({});
     return datagram;
   }
 
  private:
-  // The bytes are left uninitialised: pages that no datagram reaches are never touched.
-  struct Slot {
-    std::unique_ptr<std::byte[]> bytes;
-    std::optional<Result<NetlinkDatagram>> outcome;
-  };
-
   // False: no thread to be had, one datagram after the other.
   bool start(std::vector<std::byte>&& request) {
     stop_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
@@ -69,6 +74,7 @@ class ReadAhead final : public NetlinkTransport {
     try {
       reader_.run([this, request = std::move(request)] {
         if (request.empty() || ask(request)) loop();
+        hand_over();
       });
       started_ = true;
     } catch (const std::system_error&) {
@@ -77,71 +83,74 @@ class ReadAhead final : public NetlinkTransport {
   }
 
   bool ask(std::span<const std::byte> request) {
+    if (ahead_.after && !wait_for(ahead_.after->await(), kForever)) return false;
     const Result<void> sent = transport_->send(request);
     if (sent) return true;
-    slots_[0].outcome.emplace(sent.error());
-    fill();
+    put(sent.error());
     return false;
   }
 
-  Result<NetlinkDatagram> take(std::span<std::byte> buffer) {
+  // What was taken before may be written over.
+  Result<NetlinkDatagram> take() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return taken_ != filled_; });
-    Slot& slot = slots_[taken_ % kSlots];
-    Result<NetlinkDatagram> outcome = *slot.outcome;
-    if (!outcome) return outcome;  // and again, if asked again: the thread has ended
-    lock.unlock();
-    std::memcpy(buffer.data(), slot.bytes.get(), std::min(outcome->length, buffer.size()));
-    lock.lock();
-    ++taken_;
-    lock.unlock();
-    changed_.notify_all();
-    return outcome;
+    if (std::exchange(lent_, false)) {
+      ring_.take();
+      changed_.notify_all();
+    }
+    if (ring_.empty() && ahead_.next) ahead_.next->hand_over_if_awaited();
+    changed_.wait(lock, [&] { return !ring_.empty(); });
+    lent_ = ring_.front().has_value();  // an error is told again, if asked again: the thread has ended
+    return ring_.front();
   }
 
   void loop() {
-    while (Slot* slot = free_slot()) {
-      if (!slot->bytes) slot->bytes = std::make_unique_for_overwrite<std::byte[]>(kReceiveBuffer);
-      if (!wait_for_more()) return;
-      slot->outcome.emplace(transport_->receive({slot->bytes.get(), kReceiveBuffer}));
-      const bool failed = !*slot->outcome;
-      fill();
+    while (true) {
+      const std::span<std::byte> room = this->room();
+      if (room.empty() || !wait_for(transport_->fd(), kPatience)) return;
+      Result<NetlinkDatagram> outcome = transport_->receive(room);
+      const bool failed = !outcome;
+      if (outcome && outcome->length <= room.size() && is_last(room.first(outcome->length))) hand_over();
+      put(std::move(outcome));
       if (failed) return;
     }
   }
 
-  void fill() {
+  void put(Result<NetlinkDatagram> outcome) {
     {
       const std::lock_guard lock(mutex_);
-      ++filled_;
+      ring_.put(std::move(outcome));
     }
     changed_.notify_all();
   }
 
-  // Null: not needed any more.
-  Slot* free_slot() {
+  // Empty: not needed any more.
+  std::span<std::byte> room() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return stopping_ || filled_ - taken_ < kSlots; });
-    return stopping_ ? nullptr : &slots_[filled_ % kSlots];
+    std::span<std::byte> room;
+    changed_.wait(lock, [&] { return stopping_ || !(room = ring_.room()).empty(); });
+    return stopping_ ? std::span<std::byte>() : room;
   }
 
-  // Until there is a datagram, or none for so long that receiving is to say so. False: not needed any more.
-  bool wait_for_more() {
-    std::array<pollfd, 2> fds{{{transport_->fd(), POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
-    while (poll(fds.data(), fds.size(), kPatience) < 0 && errno == EINTR) {
+  // Until there is something to read from `fd` (-1: there is nothing to wait for), or nothing for so long. False: not needed any more.
+  bool wait_for(int fd, int milliseconds) {
+    std::array<pollfd, 2> fds{{{fd, POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
+    while (fd >= 0 && poll(fds.data(), fds.size(), milliseconds) < 0 && errno == EINTR) {
     }
     return fds[1].revents == 0;
   }
 
+  void hand_over() const {
+    if (ahead_.next) ahead_.next->hand_over();
+  }
+
   std::unique_ptr<NetlinkTransport> transport_;
-  AheadFrom from_;
+  Ahead ahead_;
   UniqueFd stop_;  // readable: the thread is to end
-  std::array<Slot, kSlots> slots_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  size_t filled_ = 0;  // datagrams so far; the thread's to count
-  size_t taken_ = 0;   // ours
+  DatagramRing ring_;
+  bool lent_ = false;  // the oldest datagram is being read
   bool stopping_ = false;
   bool started_ = false;
   Worker reader_;  // last: it ends before what it uses
@@ -149,9 +158,9 @@ class ReadAhead final : public NetlinkTransport {
 
 }  // namespace
 
-std::unique_ptr<NetlinkTransport> read_ahead(std::unique_ptr<NetlinkTransport> transport, AheadFrom from) {
+std::unique_ptr<NetlinkTransport> read_ahead(std::unique_ptr<NetlinkTransport> transport, Ahead ahead) {
   if (transport->fd() < 0) return transport;
-  return std::make_unique<ReadAhead>(std::move(transport), from);
+  return std::make_unique<ReadAhead>(std::move(transport), std::move(ahead));
 }
 
 }  // namespace socktrace::sys
