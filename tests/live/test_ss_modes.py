@@ -1,8 +1,9 @@
-"""The modes of `socktrace ss` that show no table of this host: -D and --diag-file, -E, --bpf-maps; and -Z where SELinux is off."""
+"""What of `socktrace ss` is no table of this host: -D and --diag-file, -E, --bpf-maps; -Z where SELinux is off; options cut short."""
 
 import ctypes
 import json
 import os
+import re
 import shutil
 import socket
 import struct
@@ -262,6 +263,35 @@ class BpfMaps(unittest.TestCase):
                                capture_output=True, text=True)
         self.assertEqual(ended.returncode, 3)
         self.assertIn("Operation not permitted", ended.stderr)
+
+
+@unittest.skipUnless(SS, "ss is not installed")
+class Abbreviations(unittest.TestCase):
+    """Long options may be cut short as far as ss takes them, whatever options of our own begin alike."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()  # --diag writes a file
+        self.addCleanup(directory.cleanup)
+        self.directory = directory.name
+
+    def is_refused(self, program, word):
+        # What follows is a mistake, or the option's value: no table is shown either way, or a short one.
+        shown = subprocess.run([*program, "-t", word, "--no-such-option"], capture_output=True, text=True, errors="replace", cwd=self.directory,
+                               timeout=live.DEADLINE_S)
+        refusals = f"option '{word}' is ambiguous", f"unrecognized option '{word}'", f"unknown or ambiguous option {word};"
+        return any(refusal in shown.stderr for refusal in refusals)
+
+    def test_as_ss_takes_them(self):
+        usage = subprocess.run([SS, "--help"], capture_output=True, text=True, check=True).stdout
+        names = set(re.findall(r"--([a-z0-9-]+)", usage)) - {"events"}
+        self.assertGreater(len(names), 35)
+        words = sorted({f"--{name[:length]}" for name in names for length in range(1, len(name) + 1)})
+        refused = {word for word in words if self.is_refused([SS], word)}
+        self.assertIn("--so", set(words) - refused)
+        self.assertEqual({word for word in words if self.is_refused([live.SOCKTRACE, "ss"], word)}, refused)
+
+    def test_ours_alone_too(self):
+        self.assertEqual(ss("-H", "--all-n", "--js", "-t", "sport = 1").stderr, "")
 
 
 class Contexts(unittest.TestCase):

@@ -30,6 +30,7 @@ struct SsOptionRow {
   const char* name;      // long name
   const char* argument;  // nullptr: none
   const char* help;      // nullptr: accepted, not listed
+  bool ours = false;     // ss 6.1 has no such option
 };
 
 std::span<const SsOptionRow> ss_option_rows();

@@ -275,6 +275,10 @@ class Parser {
         selection.add_family(Family::xdp);
         break;
       case 'f': {
+        if (std::string_view(argument) == "help") {
+          command.help = true;
+          break;
+        }
         const std::optional<Family> family = ss::family_from_name(argument);
         if (!family) return usage(fmt::format("no family is called `{}`", argument));
         selection.add_family(*family);
@@ -339,20 +343,46 @@ class Parser {
   }
 };
 
+// The long options for getopt_long(), which takes two of one name and different letters for ambiguous.
+std::vector<option> long_options() {
+  std::vector<option> options;
+  for (const SsOptionRow& row : ss_option_rows()) {
+    const auto has_its_name = [&](const option& other) { return std::string_view(other.name) == row.name; };
+    if (std::none_of(options.begin(), options.end(), has_its_name))
+      options.push_back({row.name, row.argument ? required_argument : no_argument, nullptr, row.code});
+  }
+  options.push_back({});
+  return options;
+}
+
+// A long option in full that is cut short as ss takes it: our own options do not make it ambiguous.
+std::string completed(const std::string& word) {
+  if (!word.starts_with("--") || word.size() == 2) return word;
+  const size_t end = std::min(word.find('='), word.size());
+  const std::string_view name = std::string_view(word).substr(2, end - 2);
+  const SsOptionRow* only = nullptr;
+  for (const SsOptionRow& row : ss_option_rows()) {
+    if (name == row.name) return word;
+    if (row.ours || !std::string_view(row.name).starts_with(name)) continue;
+    if (only && std::string_view(only->name) != row.name) return word;
+    only = &row;
+  }
+  return only ? "--" + std::string(only->name) + word.substr(end) : word;
+}
+
 }  // namespace
 
 Result<SsCommand> parse_ss_options(const std::vector<std::string>& words) {
   std::string letters = ":";
-  std::vector<option> names;
+  const std::vector<option> names = long_options();
   for (const SsOptionRow& row : ss_option_rows()) {
-    names.push_back({row.name, row.argument ? required_argument : no_argument, nullptr, row.code});
     if (row.code >= 256 || letters.find(static_cast<char>(row.code)) != std::string::npos) continue;
     letters += static_cast<char>(row.code);
     if (row.argument) letters += ':';
   }
-  names.push_back({});
 
-  std::vector<std::string> storage = words;  // getopt reorders the pointers, not the words
+  std::vector<std::string> storage;  // getopt reorders the pointers, not the words
+  for (const std::string& word : words) storage.push_back(completed(word));
   std::vector<char*> arguments = {const_cast<char*>("ss")};
   for (std::string& word : storage) arguments.push_back(word.data());
   arguments.push_back(nullptr);
