@@ -256,6 +256,19 @@ class Loss(unittest.TestCase):
         self.assertFalse([m for m in tracer.messages if "astray" in m], tracer.messages)
 
 
+class Start(unittest.TestCase):
+    def test_nothing_is_lost_while_all_sockets_are_looked_at(self):
+        """The first table and the owners of its sockets take several times as long as it takes to fill the ring."""
+        live.enter_network_namespace()
+        held = [Churn("--hold", HELD, "--connections", 1) for _ in range(4)]
+        churn = Churn("--rate", 20_000)
+        tracer = live.Tracer("-t", "-a", "--no-table", "--ring-size", "512KiB", "sport", "=", ":1")
+        self.assertEqual(tracer.stop(), 0)
+        for process in (churn, *held):
+            process.end()
+        self.assertIn("socktrace: 0 events, 0 lost", tracer.messages[-1])
+
+
 class SlowReader(unittest.TestCase):
     """Standard output is a pipe that nobody reads for a while, or ever."""
 

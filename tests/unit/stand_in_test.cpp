@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <new>
 #include <stdexcept>
 #include <thread>
 
@@ -13,6 +14,7 @@ namespace {
 // How often it has worked, and how often while nobody was away.
 struct Work {
   std::atomic<bool> is_away = false;
+  std::atomic<bool> lacks_memory = false;
   std::atomic<int> times = 0;
   std::atomic<int> intrusions = 0;
 
@@ -20,6 +22,7 @@ struct Work {
     if (!is_away) ++intrusions;
     ++times;
     times.notify_all();
+    if (lacks_memory) throw std::bad_alloc();
   }
 };
 
@@ -67,6 +70,15 @@ TEST_F(StandInTest, GoesOnAsLongAsTheAbsence) {
 
 TEST_F(StandInTest, StopsWhenTheAbsenceFails) {
   EXPECT_THROW(be_away([] { throw std::runtime_error("the disk"); }), std::runtime_error);
+  expect_rest();
+}
+
+TEST_F(StandInTest, GoesOnWhenThereIsMemoryAgain) {
+  work_.lacks_memory = true;
+  be_away([this] {
+    work_.lacks_memory = false;
+    work_.times.wait(work_.times.load());
+  });
   expect_rest();
 }
 

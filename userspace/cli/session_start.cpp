@@ -239,6 +239,7 @@ Result<void> Session::begin() {
 
   Result<ReconcileCounts> counts = comparison_.run(false);
   if (!counts) return std::move(counts.error());
+  live_.dismiss_stand_in();
   if (Result<void> given_up = give_up_privileges(); !given_up) return given_up;
   Result<void> opened;
   print_to_whoever_reads([&] { opened = open_logs(); });  // each begins with the table
@@ -247,8 +248,7 @@ Result<void> Session::begin() {
   started_ = true;
   upkeep_.begin(sys::boottime_ns());
   // What happened while the dump was read is news.
-  Result<void> released = live_.release([this](const Record& record) { comparison_.apply(record); });
-  if (!released) return released;
+  if (Result<void> arrived = comparison_.apply_arrived(); !arrived) return arrived;
   if (Result<bool> flushed = flush(); !flushed) return std::move(flushed.error());
   if (!options_.quiet && !options_.once) say_ready();
   if (options_.recorder) sys::notify_service_manager("READY=1");

@@ -40,11 +40,7 @@ Result<void> Comparison::dump_one(const sys::NetNamespace& netns, std::vector<Du
   request.tables = tables;
   request.netns = netns.inode;
   request.connections = live_.tells_connections();
-  const auto take = [&](diag::Row&& row) {
-    rows.push_back({std::move(row.socket), expiry(row.timer)});
-    constexpr size_t kRowsBetweenDrains = 1024;
-    if (rows.size() % kRowsBetweenDrains == 0) (void)live_.drain([](const Record&) {});
-  };
+  const auto take = [&](diag::Row&& row) { rows.push_back({std::move(row.socket), expiry(row.timer)}); };
   return sys::in_netns(netns, [&]() -> Result<void> {
     const Result<diag::TableSet> dumped = dump_sockets(request, take);
     if (!dumped) return Error(dumped.error());
@@ -136,52 +132,56 @@ void Comparison::confirm_suspects(const DumpScope& scope, const OwnerMap& owners
 }
 
 void Comparison::abandon() {
-  (void)live_.release([this](const Record& record) { apply(record); });
+  (void)apply_arrived();
   (void)tracker_.finish_dump(sys::boottime_ns());
 }
 
 Result<ReconcileCounts> Comparison::run(bool resync) {
   if (Result<void> before = apply_arrived(); !before) return std::move(before.error());
-  live_.hold();
   tracker_.begin_dump(sys::boottime_ns(), resync);
-  std::vector<Dumped> rows;
-  Result<OwnerMap> owners = dump_all(rows);
+  // Records wait: what they say is newer than the dump.
+  Result<OwnerMap> owners = OwnerMap();
+  live_.meanwhile([&] {
+    std::vector<Dumped> rows;
+    owners = dump_all(rows);
+    if (owners) take_rows(std::move(rows), *owners);
+  });
   if (!owners) return std::move(owners.error());
-  take_rows(std::move(rows), *owners);
 
   // What is on its way must not count as lost. The first time it is news, and waits for the table to be printed.
-  if (resync) {
-    Result<void> released = live_.release([this](const Record& record) { apply(record); });
-    if (!released) return std::move(released.error());
-  }
+  if (resync)
+    if (Result<void> arrived = apply_arrived(); !arrived) return std::move(arrived.error());
   confirm_suspects(dumped_scope(), *owners);
   if (resync)
     if (Result<void> arrived = apply_arrived(); !arrived) return std::move(arrived.error());
   return tracker_.finish_dump(sys::boottime_ns());
 }
 
-Result<void> Comparison::look_at_unix() {
-  if (Result<void> before = apply_arrived(); !before) return before;
-  live_.hold();
-  tracker_.begin_partial_dump(sys::boottime_ns(), true);
-  read_.clear();
+// Where nobody has looked for owners, those that are known stay.
+Result<OwnerMap> Comparison::dump_unix() {
   std::vector<Dumped> rows;
-  if (Result<void> dumped = dump(namespaces_.list(), rows, diag::kUnixTables); !dumped) return dumped;
+  if (Result<void> dumped = dump(namespaces_.list(), rows, diag::kUnixTables); !dumped)
+    return std::move(dumped.error());
   const auto is_new = [this](const Dumped& row) { return !tracker_.knows(row.socket); };
-  OwnerMap owners;
-  if (std::any_of(rows.begin(), rows.end(), is_new)) {
-    Result<OwnerMap> found = find_owners();
-    if (!found) return std::move(found.error());
-    owners = std::move(*found);
-  }
-  // Where nobody has looked for owners, those that are known stay.
+  Result<OwnerMap> owners = OwnerMap();
+  if (std::any_of(rows.begin(), rows.end(), is_new)) owners = find_owners();
+  if (!owners) return owners;
   for (Dumped& row : rows) {
-    attribute(row.socket, owners, describe_);
+    attribute(row.socket, *owners, describe_);
     tracker_.dump_row(std::move(row.socket));
   }
-  if (Result<void> released = live_.release([this](const Record& record) { apply(record); }); !released)
-    return released;
-  confirm_suspects({read_, [](const Socket& row) { return is_unix(row); }}, owners);
+  return owners;
+}
+
+Result<void> Comparison::look_at_unix() {
+  if (Result<void> before = apply_arrived(); !before) return before;
+  tracker_.begin_partial_dump(sys::boottime_ns(), true);
+  read_.clear();
+  Result<OwnerMap> owners = OwnerMap();
+  live_.meanwhile([&] { owners = dump_unix(); });
+  if (!owners) return std::move(owners.error());
+  if (Result<void> arrived = apply_arrived(); !arrived) return arrived;
+  confirm_suspects({read_, [](const Socket& row) { return is_unix(row); }}, *owners);
   if (Result<void> arrived = apply_arrived(); !arrived) return arrived;
   (void)tracker_.finish_dump(sys::boottime_ns());
   return {};
@@ -196,19 +196,22 @@ Result<void> Comparison::follow_namespaces() {
 Result<void> Comparison::look_into_new() {
   const std::vector<sys::NetNamespace> fresh = namespaces_.take_new();
   if (fresh.empty()) return {};
-  live_.hold();
   const uint64_t started_ns = sys::boottime_ns();
   std::vector<Dumped> rows;
-  Result<void> dumped = dump(fresh, rows);
-  Result<void> released = live_.release([this](const Record& record) { apply(record); });
+  Result<void> dumped;
+  live_.meanwhile([&] { dumped = dump(fresh, rows); });
+  Result<void> arrived = apply_arrived();
   if (!dumped) return dumped;
-  if (!released) return released;
+  if (!arrived) return arrived;
   std::erase_if(rows, [this](const Dumped& row) { return tracker_.knows(row.socket); });
   if (rows.empty()) return {};
   tracker_.begin_partial_dump(started_ns, false);
-  Result<OwnerMap> owners = find_owners();
+  Result<OwnerMap> owners = OwnerMap();
+  live_.meanwhile([&] {
+    owners = find_owners();
+    if (owners) take_rows(std::move(rows), *owners);
+  });
   if (!owners) return std::move(owners.error());
-  take_rows(std::move(rows), *owners);
   (void)tracker_.finish_dump(sys::boottime_ns());
   return {};
 }

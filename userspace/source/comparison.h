@@ -23,9 +23,9 @@ class Comparison {
   Comparison(Live& live, Tracker& tracker, KnownNamespaces& namespaces, DescribeHolder describe)
       : live_(live), tracker_(tracker), namespaces_(namespaces), describe_(std::move(describe)) {}
 
-  // The race rule: records that arrive while the dump is read are held, and applied over it. With `resync` they have
-  // been when this returns; without, they are still held, so that the first table can be printed before what is news:
-  // Live::release() follows.
+  // The race rule: records that arrive while the dump is read wait, and are applied over it. With `resync` they have
+  // been when this returns; without, they wait still, so that the first table can be printed before what is news:
+  // apply_arrived() follows.
   Result<ReconcileCounts> run(bool resync);
 
   // A record, into the table; the namespace it tells of may be one that nobody knew, or not be traced.
@@ -42,7 +42,7 @@ class Comparison {
   Result<void> follow_namespaces();
   [[nodiscard]] bool sees_unix_ends() const { return live_.sees_unix_ends(); }
   [[nodiscard]] bool tells_connections() const { return live_.tells_connections(); }
-  // After a run or a look that failed: what was held is applied, and what was read of the dump.
+  // After a run or a look that failed: what has waited is applied, and what was read of the dump.
   void abandon();
 
   // Which processes hold the sockets of this host at this moment.
@@ -62,6 +62,7 @@ class Comparison {
                     diag::TableSet tables = DumpRequest().tables);
   Result<void> dump_one(const sys::NetNamespace& netns, std::vector<Dumped>& rows, diag::TableSet tables);
   Result<OwnerMap> dump_all(std::vector<Dumped>& rows);
+  Result<OwnerMap> dump_unix();
   void take_rows(std::vector<Dumped>&& rows, const OwnerMap& owners);
   [[nodiscard]] bool is_dumped(const Socket& row) const;
   [[nodiscard]] DumpScope dumped_scope() const;

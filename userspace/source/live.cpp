@@ -33,7 +33,7 @@ void Live::deliver(const Record& record, const std::function<void(const Record&)
 
 uint64_t Live::waiting_in_ring() const {
   const probe::Counters counters = tracer_.counters();
-  const uint64_t gone = counters.lost + ledger_.delivered() + held_.size() + taken_records_;
+  const uint64_t gone = counters.lost + ledger_.delivered() + taken_records_;
   return counters.attempted > gone ? counters.attempted - gone : 0;
 }
 
@@ -80,10 +80,7 @@ Result<size_t> Live::drain(const std::function<void(const Record&)>& on_record) 
       if (!damage) damage = std::move(record.error());
       return;
     }
-    if (holding_)
-      held_.push_back(std::move(*record));
-    else
-      deliver(*record, on_record);
+    deliver(*record, on_record);
   };
   Result<size_t> count = size_t{0};
   if (taken_.empty()) {
@@ -111,13 +108,6 @@ Result<size_t> Live::drain(const std::function<void(const Record&)>& on_record) 
   return count;
 }
 
-Result<void> Live::release(const std::function<void(const Record&)>& on_record) {
-  holding_ = false;
-  const std::vector<Record> held = std::exchange(held_, {});
-  for (const Record& record : held) deliver(record, on_record);
-  return catch_up(on_record);
-}
-
 Result<void> Live::catch_up(const std::function<void(const Record&)>& on_record) {
   constexpr uint64_t kPatience_ns = 200'000'000;
   const probe::Counters begun = tracer_.counters();
@@ -125,7 +115,7 @@ Result<void> Live::catch_up(const std::function<void(const Record&)>& on_record)
   while (true) {
     const Result<size_t> drained = drain(on_record);
     if (!drained) return Error(drained.error());
-    if (ledger_.delivered() + held_.size() + begun.lost >= begun.attempted) return {};
+    if (ledger_.delivered() + begun.lost >= begun.attempted) return {};
     const uint64_t now_ns = sys::boottime_ns();
     if (*drained > 0)
       deadline_ns = now_ns + kPatience_ns;
@@ -147,7 +137,7 @@ Result<void> Live::finish(const std::function<void(const Record&)>& on_record) {
   tracer_.stop();
   // Twice: a hook may have been about to begin a record when it was detached.
   for (int round = 0; round < 2; ++round) {
-    if (Result<void> released = release(on_record); !released) return released;
+    if (Result<void> arrived = catch_up(on_record); !arrived) return arrived;
     settle_losses();
   }
   return {};

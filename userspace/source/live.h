@@ -21,22 +21,20 @@ class Live {
  public:
   static Result<Live> attach(const probe::Options& options);
 
-  // Records wait in user space from now until release(), while a dump is being read: what they say is newer than it.
-  void hold() { holding_ = true; }
-  // Hands over what was held, then everything that was recorded before this call.
-  Result<void> release(const std::function<void(const Record&)>& on_record);
   // Hands over everything that was recorded before this call, however far the reader is behind. A hook whose CPU was taken
   // away from it in the middle of a record holds up all that follow, for some milliseconds: that is waited for, until
   // nothing has come for 0.2 s.
   Result<void> catch_up(const std::function<void(const Record&)>& on_record);
-  // Hands over some of what has arrived, in bounded time; while holding, only moves it out of the ring, so that the ring
-  // cannot overflow. How many records.
+  // Hands over some of what has arrived, in bounded time. How many records.
   Result<size_t> drain(const std::function<void(const Record&)>& on_record);
 
-  // Runs `work`, which may wait for a disk or for a reader. When it takes long the ring is kept from filling up meanwhile: it is
-  // emptied into memory (128 MiB at most), which comes first in the next drain(). To be called when this does not move any more.
+  // Runs `work`, which may wait for a disk or for a reader, or look at all sockets. When it takes long the ring is kept from
+  // filling up meanwhile: it is emptied into memory (128 MiB at most), which comes first in the next drain(). To be called when
+  // this does not move any more.
   // `also`: done by the other thread too, every few milliseconds, as long as `work` lasts.
   void meanwhile(const std::function<void()>& work, const std::function<void()>& also = {});
+  // Ends the thread that does so, until it is needed again: it would keep the privileges that we give up.
+  void dismiss_stand_in() { stand_in_.reset(); }
 
   // Whether the last drain() has left records: some wait in memory, which no descriptor tells, or more than it takes at once.
   [[nodiscard]] bool is_behind() const { return more_ || !taken_.empty(); }
@@ -48,7 +46,7 @@ class Live {
   // Detaches the hooks and hands over what they had recorded until then, losses included. Nothing comes afterwards.
   Result<void> finish(const std::function<void(const Record&)>& on_record);
 
-  // attempted = delivered + lost, but for what is in the ring or held at this moment; after finish() exactly.
+  // attempted = delivered + lost, but for what waits in the ring or in memory at this moment; after finish() exactly.
   [[nodiscard]] RecordCounts counts() const;
   [[nodiscard]] uint64_t loss_runs() const { return ledger_.runs(); }
 
@@ -73,8 +71,6 @@ class Live {
   probe::Tracer tracer_;
   LossLedger ledger_;
   std::function<void(const LossRun&)> loss_sink_;
-  bool holding_ = false;
-  std::vector<Record> held_;
 
   // Records that were taken out of the ring before anybody had time for them, as they were in it, each with its length.
   struct Block {

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -70,7 +71,10 @@ void StandIn::loop() {
   while (wait_for_alarm(alarm_)) {
     std::unique_lock lock(mutex_);
     while (away_ && !ending_) {
-      work_();
+      try {
+        work_();
+      } catch (const std::bad_alloc&) {  // then nobody does it, as long as there is no memory
+      }
       changed_.wait_for(lock, kPause);
     }
     if (ending_) return;

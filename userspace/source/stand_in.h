@@ -19,7 +19,7 @@ class StandIn {
   StandIn& operator=(const StandIn&) = delete;
 
   // Runs `absence`. One that takes no longer than 5 ms does not even wake the thread; from then on it works, with pauses of
-  // 2 ms. When this returns it has stopped. Where no thread is to be had, nobody does the work.
+  // 2 ms. When this returns it has stopped. Where no thread or no memory is to be had, nobody does the work.
   void during(const std::function<void()>& absence);
 
  private:
