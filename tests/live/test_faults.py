@@ -17,6 +17,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 import live
 
+CHURN = os.environ.get("CHURN", os.path.join(os.path.dirname(__file__), "../../build/tests/churn"))
 # The n-th bpf() call of a start that fails; by hand FAULT_BPF_CALLS=all
 BPF_CALLS = os.environ.get("FAULT_BPF_CALLS", "1 2 5 12 30 60 80 100")
 LISTED = re.compile(r"^socktrace: \d+ of \d+ sockets listed")
@@ -150,6 +151,26 @@ class Limits(unittest.TestCase):
                     continue  # we were not asked
                 self.check_one_line(result)
 
+    def test_few_descriptors_are_enough_for_all_rows_and_owners_or_said(self):
+        live.enter_network_namespace()
+        with subprocess.Popen([CHURN, "--hold", "600", "--connections", "1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (2000, 2000))) as churn:
+            churn.stdout.readline()
+            for options in ("-Htan", "-Htanp"):
+                everything = live.run("ss", options).stdout
+                self.assertGreater(everything.count("\n"), 1200)
+                returned = set()
+                for limit in (*range(4, 25), 64):
+                    result = live.run("ss", options, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+                    returned.add(result.returncode)
+                    if result.returncode == 0:
+                        self.assertEqual((result.stdout, result.stderr), (everything, ""), limit)
+                    else:
+                        self.assertEqual((result.returncode, result.stdout), (1, ""), limit)
+                        self.assertRegex(result.stderr, "^socktrace: .*Too many open files")
+                self.assertEqual(returned, {0, 1})
+            churn.stdin.close()
+
     def test_memory_runs_out_while_it_runs(self):
         tracer = live.Tracer("-a", "-t", "-u", "--color=never")
         # Not RLIMIT_AS: addresses that malloc has set aside for a thread are as good as memory then.
@@ -157,7 +178,7 @@ class Limits(unittest.TestCase):
             data_kib = int(re.search(r"VmData:\s+(\d+)", status.read()).group(1))
         self.limited(tracer, RLIMIT_DATA=data_kib * 1024)
         with subprocess.Popen(
-            [os.environ.get("CHURN", os.path.join(os.path.dirname(__file__), "../../build/tests/churn")), "--hold", "4000", "--connections", "1"],
+            [CHURN, "--hold", "4000", "--connections", "1"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (9000, 9000)),
         ) as churn:

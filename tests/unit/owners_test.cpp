@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <linux/in.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <string>
 
@@ -231,6 +233,23 @@ TEST(Owners, ScanSharesLargeProcessesAmongThreads) {
     EXPECT_EQ(text(*owners, owners->find(9000 + 1098, 0)), "30/1098");
     EXPECT_EQ(text(*owners, owners->find(9001, 0)), "");
   }
+}
+
+// They would look like processes without sockets.
+TEST(Owners, ScanWithoutDescriptorsIsAnError) {
+  test::TempTree tree;
+  tree.file("30/stat", "30 (holds) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 500 0\n")
+      .link("30/fd/0", "socket:[9000]");
+  const Result<sys::Procfs> procfs = sys::Procfs::open(tree.root().c_str());
+  ASSERT_TRUE(procfs);
+  rlimit usual{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &usual), 0);
+  const rlimit none{0, usual.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const Result<OwnerMap> owners = scan_owners(*procfs);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &usual), 0);
+  ASSERT_FALSE(owners);
+  EXPECT_EQ(owners.error().code, EMFILE);
 }
 
 TEST(Owners, ScanCountsProcessesItMayNotRead) {

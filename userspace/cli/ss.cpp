@@ -153,9 +153,9 @@ class Run {
 
   bool show(diag::Row&& row) {
     const bool has_owners = edges_.rows_are_recorded;
-    if (edges_.matches_owners && !has_owners) edges_.add_owners(row);
+    if (edges_.matches_owners && !has_owners && !add_owners(row)) return false;
     const bool matches = !edges_.matches || edges_.matches(row.socket);
-    if (matches && plan_.owners && !edges_.matches_owners && !has_owners) edges_.add_owners(row);
+    if (matches && plan_.owners && !edges_.matches_owners && !has_owners && !add_owners(row)) return false;
     // Without its owner a filter has left it out, perhaps.
     if ((matches || edges_.matches_owners) && row.socket.owners.empty() &&
         row.socket.no_owner == NoOwner::permission)
@@ -167,6 +167,12 @@ class Run {
     if (!sorting()) return printer_->add(row);
     sorted_.add(std::move(row));
     return true;
+  }
+
+  bool add_owners(diag::Row& row) {
+    Result<void> added = edges_.add_owners(row);
+    if (!added) refusal_ = std::move(added.error());
+    return added.has_value();
   }
 
   Result<void> refusal() {
@@ -212,7 +218,7 @@ class Run {
   const Plan& plan_;
   const SsEdges& edges_;
   SsWithheld withheld_;
-  std::optional<Error> refusal_;  // the filter cannot be decided
+  std::optional<Error> refusal_;  // why we stop: the filter cannot be decided, owners cannot be found
   bool kill_failed_ = false;
   std::string_view netns_name_;
   std::deque<std::string> netns_names_;  // rows borrow them

@@ -31,7 +31,7 @@ struct SsEdges {
   std::function<std::span<const std::byte>()>
       bytecode;  // the part of it that the kernel applies; may be empty
   // Fills Socket::owners and Row::peer_owners; called for matching sockets, when shown.
-  std::function<void(diag::Row&)> add_owners;
+  std::function<Result<void>(diag::Row&)> add_owners;
   // Before the first add_owners, when all rows are there and few: it will be asked of these inodes alone.
   std::function<void(std::span<const uint32_t> inodes)> want_owners;
   std::function<void(uint32_t inode)> expect_owners;  // of a socket that add_owners is about to be asked of

@@ -185,9 +185,7 @@ Result<int> run_here(ss::Options& options) {
   edges.filter_needs = {.marks = filter.needs_marks(), .cgroups = filter.needs_cgroups()};
   edges.bytecode = [&] { return std::span<const std::byte>(local->bytecode); };
   const bool owners_are_gone = options.events || !options.diag_file.empty();
-  edges.add_owners = [&](diag::Row& row) {
-    if (!owners_are_gone) owners.add_to(row);
-  };
+  edges.add_owners = [&](diag::Row& row) { return owners_are_gone ? Result<void>() : owners.add_to(row); };
   edges.want_owners = [&](std::span<const uint32_t> inodes) { owners.want(inodes); };
   edges.expect_owners = [&](uint32_t inode) { owners.expect(inode); };
   edges.enter = [&](const sys::NetNamespace& netns) -> Result<std::string> {

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -30,15 +31,14 @@ std::vector<std::pair<uint32_t, std::string>> threads_of(const Process& process)
   return threads;
 }
 
-source::OwnerMap scan(std::span<const uint32_t> wanted) {
+Result<source::OwnerMap> scan(std::span<const uint32_t> wanted) {
   Result<sys::Procfs> procfs = sys::Procfs::open();
-  if (procfs) {
-    Result<source::OwnerMap> owners = source::find_owners(*procfs, wanted);
-    if (owners) return std::move(*owners);
-  }
-  source::OwnerMap none;
-  none.seal();
-  return none;
+  Result<source::OwnerMap> owners =
+      procfs ? source::find_owners(*procfs, wanted) : Result<source::OwnerMap>(std::move(procfs.error()));
+  if (owners) return owners;
+  Error& error = owners.error();
+  if (error.code == EMFILE) error.message += ": raise the limit (ulimit -n), or leave processes out";
+  return std::move(error).within("ss");
 }
 
 const source::OwnerMap& nobody() {
@@ -52,24 +52,31 @@ const source::OwnerMap& nobody() {
 
 }  // namespace
 
-void SsOwners::add_to(diag::Row& row) {
-  attribute(row.socket);
+Result<void> SsOwners::add_to(diag::Row& row) {
+  if (Result<void> attributed = attribute(row.socket); !attributed) return attributed;
   if (with_threads_) expand_threads(row.socket);
-  if (row.socket.family != Family::unix || !row.socket.details || row.socket.details->peer_inode == 0) return;
+  if (row.socket.family != Family::unix || !row.socket.details || row.socket.details->peer_inode == 0)
+    return {};
   Socket peer;
   peer.family = Family::unix;
   peer.inode = row.socket.details->peer_inode;
-  attribute(peer);
+  if (Result<void> attributed = attribute(peer); !attributed) return attributed;
   row.peer_owners = std::move(peer.owners);
+  return {};
 }
 
 // A socket without a descriptor needs no scan to be told why it has no owner.
-void SsOwners::attribute(Socket& socket) {
-  if (socket.inode != 0 && !owners_) owners_ = scan(wanted_);
+Result<void> SsOwners::attribute(Socket& socket) {
+  if (socket.inode != 0 && !owners_) {
+    Result<source::OwnerMap> owners = scan(wanted_);
+    if (!owners) return std::move(owners.error());
+    owners_ = std::move(*owners);
+  }
   const BindOptions options = socket.options;  // the table shows what sock_diag says
   source::attribute(socket, socket.inode != 0 ? *owners_ : nobody(),
                     [this](const source::SocketHolder& holder) { return process(holder); });
   socket.options = options;
+  return {};
 }
 
 // One owner for each thread: threads share their descriptors, unless they were made with separate ones.

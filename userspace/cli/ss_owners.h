@@ -27,8 +27,9 @@ class SsOwners {
   // Before the first add_to(): it will be asked of these inodes alone, which can make the scan quicker.
   void want(std::span<const uint32_t> inodes) { wanted_.assign(inodes.begin(), inodes.end()); }
 
-  // Sets the owners of the socket, or why it has none, and of a unix socket those of the other end.
-  void add_to(diag::Row& row);
+  // Sets the owners of the socket, or why it has none, and of a unix socket those of the other end. Fails when the host could
+  // not be scanned.
+  Result<void> add_to(diag::Row& row);
 
   // add_to() will be asked for this inode, some eight others later: what it will read is fetched into the cache meanwhile.
   void expect(uint32_t inode) {
@@ -38,7 +39,7 @@ class SsOwners {
   }
 
  private:
-  void attribute(Socket& socket);
+  Result<void> attribute(Socket& socket);
   void expand_threads(Socket& socket);
   const ProcessRef& process(const source::SocketHolder& holder);
   ProcessRef describe(const source::SocketHolder& holder);

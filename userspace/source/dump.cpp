@@ -166,7 +166,7 @@ Result<DumpReport> dump_rows(const DumpRequest& request, const RowSink& sink) {
     baton = ahead.next;
     return ask(query, std::move(ahead));
   };
-  std::optional<Result<sys::Netlink>> next;
+  std::optional<sys::Netlink> next;
   for (size_t i = 0; i < list.size(); ++i) {
     const Query& query = list[i];
     Result<sys::Netlink> netlink = next ? std::move(*next) : ask_ahead(query, sys::AheadFrom::long_answer);
@@ -175,11 +175,14 @@ Result<DumpReport> dump_rows(const DumpRequest& request, const RowSink& sink) {
     const RowSink take = [&](Row&& row) {
       // For each family the kernel walks the whole table. It can do the other while many rows of one are still worked on, but
       // not at the cost of those.
-      if (++rows == kManyRows && request.read_ahead && i + 1 < list.size())
-        next = ask_ahead(list[i + 1], sys::AheadFrom::request);
+      if (++rows == kManyRows && request.read_ahead && i + 1 < list.size()) {
+        Result<sys::Netlink> asked = ask_ahead(list[i + 1], sys::AheadFrom::request);
+        if (asked) next = std::move(*asked);  // else it is asked again in its turn
+      }
       return complete(std::move(row));
     };
     Result<DumpEnd> end = netlink ? read_netlink(*netlink, query, request, take) : std::move(netlink.error());
+    if (!end || *end == DumpEnd::stopped) next.reset();  // before it is handed the baton
     if (!end && is_missing(end.error())) {
       if (const char* path = proc_file(query)) end = read_proc(query, path, take);
       (end ? report.from_proc : report.missing) |= bit(query.table);

@@ -52,7 +52,7 @@ std::optional<OwnerMap> find_owners_apart(const sys::Procfs& procfs, const Sprea
   const Result<bool> apart = probe::for_each_socket_owner_of(
       spread.large, wanted, [&](const st_open_socket& socket) { owners.add(socket); });
   if (!apart || !*apart) return std::nullopt;
-  scan_processes(procfs, spread.small, owners);
+  if (!scan_processes(procfs, spread.small, owners)) return std::nullopt;
   owners.seal();
   return owners;
 }

@@ -16,6 +16,7 @@ constexpr size_t kSlice = 1024;  // descriptors that one thread reads on its own
 struct Scanned {
   SocketHolder holder;
   bool denied = false;
+  std::optional<Error> shortage;  // which kept us from looking at it
   std::vector<SocketDescriptor> sockets;
   // Of a process with many descriptors: still to be read.
   std::optional<sys::DescriptorDir> dir;
@@ -42,16 +43,19 @@ bool read_links(const sys::DescriptorDir& dir, std::span<const int32_t> fds,
   return true;
 }
 
+void note_failure(Scanned& scanned, const Error& error) {
+  scanned.denied = sys::is_denied(error);
+  if (sys::is_shortage(error)) scanned.shortage = error;
+}
+
 void scan_process(const sys::Procfs& procfs, uint32_t pid, Scanned& scanned) {
   const auto process = procfs.process(pid);
-  if (!process) return;
+  if (!process) return note_failure(scanned, process.error());
   auto dir = process->descriptors();
-  if (!dir) {
-    scanned.denied = sys::is_denied(dir.error());
-    return;
-  }
+  if (!dir) return note_failure(scanned, dir.error());
   auto fds = dir->list();
-  if (!fds || fds->empty()) return;
+  if (!fds) return note_failure(scanned, fds.error());
+  if (fds->empty()) return;
   const bool large = fds->size() > kSlice;
   if (!large) scanned.denied = !read_links(*dir, *fds, scanned.sockets);
   if (!large && scanned.sockets.empty()) return;
@@ -59,7 +63,7 @@ void scan_process(const sys::Procfs& procfs, uint32_t pid, Scanned& scanned) {
   const auto stat = process->stat();
   if (!stat) {
     scanned.sockets.clear();
-    return;
+    return note_failure(scanned, stat.error());
   }
   scanned.holder = {pid, process->start_ns(*stat), {}};
   std::array<char, 16>& comm = scanned.holder.name;
@@ -79,8 +83,8 @@ std::vector<Slice> slices_of(std::vector<Scanned>& processes) {
 
 }  // namespace
 
-void scan_processes(const sys::Procfs& procfs, std::span<const uint32_t> pids, OwnerMap& owners,
-                    unsigned threads) {
+Result<void> scan_processes(const sys::Procfs& procfs, std::span<const uint32_t> pids, OwnerMap& owners,
+                            unsigned threads) {
   std::vector<Scanned> processes(pids.size());
   sys::in_parallel(processes.size(), threads, [&](size_t i) { scan_process(procfs, pids[i], processes[i]); });
   std::vector<Slice> slices = slices_of(processes);
@@ -96,16 +100,19 @@ void scan_processes(const sys::Procfs& procfs, std::span<const uint32_t> pids, O
     process.sockets.insert(process.sockets.end(), slice.sockets.begin(), slice.sockets.end());
   }
   for (const Scanned& process : processes) {
+    if (process.shortage) return *process.shortage;
     if (process.denied) owners.add_unreadable_process();
     owners.add(process.holder, process.sockets);
   }
+  return {};
 }
 
 Result<OwnerMap> scan_owners(const sys::Procfs& procfs, unsigned threads) {
   auto pids = procfs.pids();
   if (!pids) return std::move(pids.error()).within("owners of sockets");
   OwnerMap owners;
-  scan_processes(procfs, *pids, owners, threads);
+  Result<void> scanned = scan_processes(procfs, *pids, owners, threads);
+  if (!scanned) return std::move(scanned.error()).within("owners of sockets");
   owners.seal();
   return owners;
 }

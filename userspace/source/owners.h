@@ -86,14 +86,15 @@ using OpenSocketFeed = std::function<Result<void>(const std::function<void(const
 Result<OwnerMap> owners_from(const OpenSocketFeed& feed);
 
 // From /proc/*/fd, for who may not or cannot use the tracer. Processes of other users cannot be read without
-// CAP_SYS_PTRACE; they are counted. Processes and descriptors that go away meanwhile are passed over.
+// CAP_SYS_PTRACE; they are counted. Processes and descriptors that go away meanwhile are passed over. A lack of descriptors or
+// memory of our own (is_shortage) is an error: it would look like processes without sockets.
 //
 // Reading a link takes 3 us and a large server has tens of thousands, so that up to `threads` share the work,
 // that of one process too; 0: as many as there are processors, at most 8.
 Result<OwnerMap> scan_owners(const sys::Procfs& procfs, unsigned threads = 0);
 // The same of some processes, added to a map that is sealed later.
-void scan_processes(const sys::Procfs& procfs, std::span<const uint32_t> pids, OwnerMap& owners,
-                    unsigned threads = 0);
+Result<void> scan_processes(const sys::Procfs& procfs, std::span<const uint32_t> pids, OwnerMap& owners,
+                            unsigned threads = 0);
 
 // Sets the owners of a socket, or the reason why it has none, and the socket options that came with them.
 // `describe` is asked once per owner.

@@ -13,13 +13,14 @@ class Baton {
  public:
   Baton() : fd_(eventfd(0, EFD_CLOEXEC)) {}
 
-  void hand_over() { eventfd_write(fd_.get(), 1); }
+  void hand_over() { (void)eventfd_write(fd_.get(), 1); }
   // For who would hand it over early, were somebody there to take it.
   void hand_over_if_awaited() {
     if (awaited_.exchange(false)) hand_over();
   }
 
-  // Says that somebody is there. -1: the process had no descriptor left, and there is nothing to wait for.
+  // Says that somebody is there. -1: the process had no descriptor left; there is nothing to wait for, and hand_over() does
+  // nothing.
   [[nodiscard]] int await() {
     awaited_ = true;
     return fd_.get();

@@ -83,4 +83,8 @@ bool is_denied(const Error& error) {
   return error.code == EACCES || error.code == EPERM;
 }
 
+bool is_shortage(const Error& error) {
+  return error.code == EMFILE || error.code == ENFILE || error.code == ENOMEM;
+}
+
 }  // namespace socktrace::sys

@@ -30,5 +30,7 @@ Result<void> for_each_name(int dir, const std::function<bool(const char* name, u
 bool is_gone(const Error& error);  // ENOENT, ESRCH, ENODEV
 // It exists, but we may not look at it.
 bool is_denied(const Error& error);  // EACCES, EPERM
+// Says nothing about it: we lack descriptors or memory.
+bool is_shortage(const Error& error);  // EMFILE, ENFILE, ENOMEM
 
 }  // namespace socktrace::sys

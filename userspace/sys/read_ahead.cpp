@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -43,7 +45,7 @@ class ReadAhead final : public NetlinkTransport {
 
   ~ReadAhead() override {
     hand_over();
-    if (!started_) return;
+    if (!ring_) return;
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
@@ -53,33 +55,42 @@ class ReadAhead final : public NetlinkTransport {
   }
 
   Result<void> send(std::span<const std::byte> message) override {
-    if (ahead_.from == AheadFrom::request && start(std::vector(message.begin(), message.end()))) return {};
+    if (ahead_.from == AheadFrom::request && start(message)) return {};
     return transport_->send(message);
   }
   uint32_t port_id() const override { return transport_->port_id(); }
   int fd() const override { return transport_->fd(); }
 
   Result<NetlinkDatagram> receive(std::span<std::byte> buffer) override {
-    if (started_) return take();
+    if (ring_) return take();
     Result<NetlinkDatagram> datagram = transport_->receive(buffer);
     if (datagram && datagram->length >= kLongAnswer) start({});
     return datagram;
   }
 
  private:
-  // False: no thread to be had, one datagram after the other.
-  bool start(std::vector<std::byte>&& request) {
+  // False: no descriptor, thread or memory to be had; one datagram after the other.
+  bool start(std::span<const std::byte> message) {
+    if (std::exchange(tried_, true)) return false;
     stop_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
     if (!stop_) return false;
     try {
+      std::vector<std::byte> request(message.begin(), message.end());
+      ring_ = std::make_unique<DatagramRing>();
       reader_.run([this, request = std::move(request)] {
-        if (request.empty() || ask(request)) loop();
+        try {
+          if (request.empty() || ask(request)) loop();
+        } catch (const std::bad_alloc&) {
+          give_up();
+        }
         hand_over();
       });
-      started_ = true;
+    } catch (const std::bad_alloc&) {
+      ring_.reset();
     } catch (const std::system_error&) {
+      ring_.reset();
     }
-    return started_;
+    return ring_ != nullptr;
   }
 
   bool ask(std::span<const std::byte> request) {
@@ -94,13 +105,14 @@ class ReadAhead final : public NetlinkTransport {
   Result<NetlinkDatagram> take() {
     std::unique_lock lock(mutex_);
     if (std::exchange(lent_, false)) {
-      ring_.take();
+      ring_->take();
       changed_.notify_all();
     }
-    if (ring_.empty() && ahead_.next) ahead_.next->hand_over_if_awaited();
-    changed_.wait(lock, [&] { return !ring_.empty(); });
-    lent_ = ring_.front().has_value();  // an error is told again, if asked again: the thread has ended
-    return ring_.front();
+    if (ring_->empty() && ahead_.next) ahead_.next->hand_over_if_awaited();
+    changed_.wait(lock, [&] { return !ring_->empty() || given_up_; });
+    if (ring_->empty()) return Error::system("receive ahead", ENOMEM);
+    lent_ = ring_->front().has_value();  // an error is told again, if asked again: the thread has ended
+    return ring_->front();
   }
 
   void loop() {
@@ -109,6 +121,7 @@ class ReadAhead final : public NetlinkTransport {
       if (room.empty() || !wait_for(transport_->fd(), kPatience)) return;
       Result<NetlinkDatagram> outcome = transport_->receive(room);
       const bool failed = !outcome;
+      if (failed && outcome.error().code == EINTR) continue;
       if (outcome && outcome->length <= room.size() && is_last(room.first(outcome->length))) hand_over();
       put(std::move(outcome));
       if (failed) return;
@@ -118,7 +131,16 @@ class ReadAhead final : public NetlinkTransport {
   void put(Result<NetlinkDatagram> outcome) {
     {
       const std::lock_guard lock(mutex_);
-      ring_.put(std::move(outcome));
+      ring_->put(std::move(outcome));
+    }
+    changed_.notify_all();
+  }
+
+  // There is no memory for what else would come.
+  void give_up() {
+    {
+      const std::lock_guard lock(mutex_);
+      given_up_ = true;
     }
     changed_.notify_all();
   }
@@ -127,7 +149,7 @@ class ReadAhead final : public NetlinkTransport {
   std::span<std::byte> room() {
     std::unique_lock lock(mutex_);
     std::span<std::byte> room;
-    changed_.wait(lock, [&] { return stopping_ || !(room = ring_.room()).empty(); });
+    changed_.wait(lock, [&] { return stopping_ || !(room = ring_->room()).empty(); });
     return stopping_ ? std::span<std::byte>() : room;
   }
 
@@ -149,11 +171,12 @@ class ReadAhead final : public NetlinkTransport {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  DatagramRing ring_;
-  bool lent_ = false;  // the oldest datagram is being read
+  std::unique_ptr<DatagramRing> ring_;  // since the thread has started
+  bool lent_ = false;                   // the oldest datagram is being read
+  bool given_up_ = false;
   bool stopping_ = false;
-  bool started_ = false;
-  Worker reader_;  // last: it ends before what it uses
+  bool tried_ = false;  // to start the thread
+  Worker reader_;       // last: it ends before what it uses
 };
 
 }  // namespace

@@ -23,7 +23,7 @@ struct Ahead {
 
 // The same transport, but a thread of its own receives, so that the kernel goes on with a dump while we work on what it
 // said. It is ahead by at most 8 MiB, as much as comes while owners are looked up; then it waits for us, and the kernel
-// for it. Without fd(), or without a thread to be had: `transport` as it is.
+// for it. Without fd(), or when there is no descriptor, thread or memory to be had, it receives as `transport` does.
 std::unique_ptr<NetlinkTransport> read_ahead(std::unique_ptr<NetlinkTransport> transport, Ahead ahead);
 
 }  // namespace socktrace::sys
