@@ -278,7 +278,7 @@ class Abbreviations(unittest.TestCase):
         # What follows is a mistake, or the option's value: no table is shown either way, or a short one.
         shown = subprocess.run([*program, "-t", word, "--no-such-option"], capture_output=True, text=True, errors="replace", cwd=self.directory,
                                timeout=live.DEADLINE_S)
-        refusals = f"option '{word}' is ambiguous", f"unrecognized option '{word}'", f"unknown or ambiguous option {word};"
+        refusals = f"option '{word}' is ambiguous", f"unrecognized option '{word}'", f"unknown option {word};", f"option {word} is ambiguous:"
         return any(refusal in shown.stderr for refusal in refusals)
 
     def test_as_ss_takes_them(self):
@@ -289,6 +289,12 @@ class Abbreviations(unittest.TestCase):
         refused = {word for word in words if self.is_refused([SS], word)}
         self.assertIn("--so", set(words) - refused)
         self.assertEqual({word for word in words if self.is_refused([live.SOCKTRACE, "ss"], word)}, refused)
+
+    def test_a_refusal_says_why(self):
+        for word, why in (("--ipv", "option --ipv is ambiguous: --ipv4, --ipv6"), ("--foo", "unknown option --foo"), ("--foo=1", "unknown option --foo=1"),
+                          ("--tcp=1", "option --tcp takes no value"), ("--tc=1", "option --tcp takes no value")):
+            result = ss(word)
+            self.assertEqual((result.returncode, result.stderr), (2, f"socktrace: ss: {why}; see `socktrace ss --help`\n"))
 
     def test_ours_alone_too(self):
         self.assertEqual(ss("-H", "--all-n", "--js", "-t", "sport = 1").stderr, "")

@@ -37,6 +37,7 @@ class Pair final : public NetlinkTransport {
     return Error::system("send", std::to_integer<int>(message[0]));
   }
   Result<NetlinkDatagram> receive(std::span<std::byte> buffer) override {
+    if (is_interrupted.exchange(false)) return Error::system("receive", EINTR);
     const ssize_t length = recv(fd_.get(), buffer.data(), buffer.size(), 0);
     ++received_;
     if (length <= 0) return Error::system("receive", ENOBUFS);
@@ -45,6 +46,7 @@ class Pair final : public NetlinkTransport {
   uint32_t port_id() const override { return 42; }
   int fd() const override { return fd_.get(); }
 
+  static std::atomic<bool> is_interrupted;  // once
   // Who has sent the last message.
   static std::thread::id sender() { return sender_; }
 
@@ -55,6 +57,7 @@ class Pair final : public NetlinkTransport {
 };
 
 std::atomic<std::thread::id> Pair::sender_;
+std::atomic<bool> Pair::is_interrupted = false;
 
 class ReadAheadTest : public testing::Test {
  protected:
@@ -182,6 +185,15 @@ TEST_F(ReadAheadTest, TellsAnErrorAfterWhatCameBeforeItAndAgainWhenAskedAgain) {
   EXPECT_EQ(next(kLong), 1);
   EXPECT_EQ(next(0), -1);
   EXPECT_EQ(transport_->receive(buffer_).error().code, ENOBUFS);
+}
+
+TEST_F(ReadAheadTest, GoesOnAfterAnInterruption) {
+  answer(0, kLong);
+  EXPECT_EQ(next(kLong), 0);
+  Pair::is_interrupted = true;
+  answer(1, kLong);
+  EXPECT_EQ(next(kLong), 1);
+  EXPECT_FALSE(Pair::is_interrupted);
 }
 
 TEST_F(ReadAheadTest, EndsWhenItIsNoLongerNeeded) {

@@ -370,6 +370,19 @@ std::string completed(const std::string& word) {
   return only ? "--" + std::string(only->name) + word.substr(end) : word;
 }
 
+// Of a word that getopt_long() does not take for a long option.
+Error refused(std::string_view word, const std::vector<option>& options) {
+  const std::string_view name = word.starts_with("--") ? word.substr(2, word.find('=') - 2) : "";
+  std::string candidates;
+  for (const option& option : options) {
+    if (!option.name || name.empty() || !std::string_view(option.name).starts_with(name)) continue;
+    if (option.name == name) return usage(fmt::format("option --{} takes no value", name));
+    candidates += fmt::format("{}--{}", candidates.empty() ? "" : ", ", option.name);
+  }
+  return usage(candidates.empty() ? fmt::format("unknown option {}", word)
+                                  : fmt::format("option --{} is ambiguous: {}", name, candidates));
+}
+
 }  // namespace
 
 Result<SsCommand> parse_ss_options(const std::vector<std::string>& words) {
@@ -400,10 +413,9 @@ Result<SsCommand> parse_ss_options(const std::vector<std::string>& words) {
       return usage(fmt::format("option {} needs a value", arguments[static_cast<size_t>(optind) - 1]));
     }
     if (code == '?') {
-      if (optopt > 0 && optopt < 256)
+      if (optopt > 0 && optopt < 256 && letters.find(static_cast<char>(optopt)) == std::string::npos)
         return usage(fmt::format("unknown option -{}", static_cast<char>(optopt)));
-      return usage(fmt::format("unknown or ambiguous option {}",
-                               arguments[static_cast<size_t>(optind > 1 ? optind - 1 : current)]));
+      return refused(arguments[static_cast<size_t>(optind > 1 ? optind - 1 : current)], names);
     }
     // An unset variable of a shell: what it would have named is not what is meant without it.
     if (optarg && *optarg == '\0')
