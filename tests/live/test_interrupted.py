@@ -20,8 +20,6 @@ class Interrupted(unittest.TestCase):
         with live.Tracer("-t", "--json", "--no-table", "--ring-size", "64MiB") as tracer:
             made = subprocess.run([CLOSES, str(CONNECTIONS)], stdout=subprocess.PIPE, text=True, check=True, timeout=live.DEADLINE_S * 5)
             connections = int(made.stdout.split()[1])
-            # The last ACKs are delayed, by more than `closes` waits when the machine is busy.
-            live.wait_until(lambda: sum('"tcp.closed"' in line for line in list(tracer.lines)) >= 2 * connections, "ends of all")
             tracer.stop()
         self.assertTrue(any(" 0 lost" in message for message in tracer.messages), tracer.messages)
         self.assertFalse([m for m in tracer.messages if "astray" in m], tracer.messages)
