@@ -296,6 +296,10 @@ class Abbreviations(unittest.TestCase):
             result = ss(word)
             self.assertEqual((result.returncode, result.stderr), (2, f"socktrace: ss: {why}; see `socktrace ss --help`\n"))
 
+    def test_a_family_called_help_is_help(self):
+        result = ss("-f", "help")
+        self.assertEqual((result.returncode, result.stdout), (0, ss("--help").stdout))
+
     def test_ours_alone_too(self):
         self.assertEqual(ss("-H", "--all-n", "--js", "-t", "sport = 1").stderr, "")
 

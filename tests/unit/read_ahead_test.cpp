@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <functional>
 #include <iterator>
+#include <new>
 #include <thread>
 
 #include "support/netlink_builder.h"
@@ -38,6 +39,7 @@ class Pair final : public NetlinkTransport {
   }
   Result<NetlinkDatagram> receive(std::span<std::byte> buffer) override {
     if (is_interrupted.exchange(false)) return Error::system("receive", EINTR);
+    if (lacks_memory.exchange(false)) throw std::bad_alloc();
     const ssize_t length = recv(fd_.get(), buffer.data(), buffer.size(), 0);
     ++received_;
     if (length <= 0) return Error::system("receive", ENOBUFS);
@@ -47,6 +49,7 @@ class Pair final : public NetlinkTransport {
   int fd() const override { return fd_.get(); }
 
   static std::atomic<bool> is_interrupted;  // once
+  static std::atomic<bool> lacks_memory;    // once
   // Who has sent the last message.
   static std::thread::id sender() { return sender_; }
 
@@ -58,6 +61,7 @@ class Pair final : public NetlinkTransport {
 
 std::atomic<std::thread::id> Pair::sender_;
 std::atomic<bool> Pair::is_interrupted = false;
+std::atomic<bool> Pair::lacks_memory = false;
 
 class ReadAheadTest : public testing::Test {
  protected:
@@ -194,6 +198,14 @@ TEST_F(ReadAheadTest, GoesOnAfterAnInterruption) {
   answer(1, kLong);
   EXPECT_EQ(next(kLong), 1);
   EXPECT_FALSE(Pair::is_interrupted);
+}
+
+TEST_F(ReadAheadTest, ALackOfMemoryOfItsThreadIsAnError) {
+  answer(0, kLong);
+  EXPECT_EQ(next(kLong), 0);
+  Pair::lacks_memory = true;
+  answer(1, kLong);
+  EXPECT_EQ(transport_->receive(buffer_).error().code, ENOMEM);
 }
 
 TEST_F(ReadAheadTest, EndsWhenItIsNoLongerNeeded) {

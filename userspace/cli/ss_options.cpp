@@ -10,6 +10,7 @@
 #include <iostream>
 #include <optional>
 
+#include "cli/ss_long_options.h"
 #include "cli/ss_option_table.h"
 #include "core/ss/selection.h"
 #include "source/destroyed.h"
@@ -343,46 +344,6 @@ class Parser {
   }
 };
 
-// The long options for getopt_long(), which takes two of one name and different letters for ambiguous.
-std::vector<option> long_options() {
-  std::vector<option> options;
-  for (const SsOptionRow& row : ss_option_rows()) {
-    const auto has_its_name = [&](const option& other) { return std::string_view(other.name) == row.name; };
-    if (std::none_of(options.begin(), options.end(), has_its_name))
-      options.push_back({row.name, row.argument ? required_argument : no_argument, nullptr, row.code});
-  }
-  options.push_back({});
-  return options;
-}
-
-// A long option in full that is cut short as ss takes it: our own options do not make it ambiguous.
-std::string completed(const std::string& word) {
-  if (!word.starts_with("--") || word.size() == 2) return word;
-  const size_t end = std::min(word.find('='), word.size());
-  const std::string_view name = std::string_view(word).substr(2, end - 2);
-  const SsOptionRow* only = nullptr;
-  for (const SsOptionRow& row : ss_option_rows()) {
-    if (name == row.name) return word;
-    if (row.ours || !std::string_view(row.name).starts_with(name)) continue;
-    if (only && std::string_view(only->name) != row.name) return word;
-    only = &row;
-  }
-  return only ? "--" + std::string(only->name) + word.substr(end) : word;
-}
-
-// Of a word that getopt_long() does not take for a long option.
-Error refused(std::string_view word, const std::vector<option>& options) {
-  const std::string_view name = word.starts_with("--") ? word.substr(2, word.find('=') - 2) : "";
-  std::string candidates;
-  for (const option& option : options) {
-    if (!option.name || name.empty() || !std::string_view(option.name).starts_with(name)) continue;
-    if (option.name == name) return usage(fmt::format("option --{} takes no value", name));
-    candidates += fmt::format("{}--{}", candidates.empty() ? "" : ", ", option.name);
-  }
-  return usage(candidates.empty() ? fmt::format("unknown option {}", word)
-                                  : fmt::format("option --{} is ambiguous: {}", name, candidates));
-}
-
 }  // namespace
 
 Result<SsCommand> parse_ss_options(const std::vector<std::string>& words) {
@@ -415,7 +376,7 @@ Result<SsCommand> parse_ss_options(const std::vector<std::string>& words) {
     if (code == '?') {
       if (optopt > 0 && optopt < 256 && letters.find(static_cast<char>(optopt)) == std::string::npos)
         return usage(fmt::format("unknown option -{}", static_cast<char>(optopt)));
-      return refused(arguments[static_cast<size_t>(optind > 1 ? optind - 1 : current)], names);
+      return usage(why_refused(arguments[static_cast<size_t>(optind > 1 ? optind - 1 : current)]));
     }
     // An unset variable of a shell: what it would have named is not what is meant without it.
     if (optarg && *optarg == '\0')

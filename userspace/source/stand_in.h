@@ -9,7 +9,8 @@
 
 namespace socktrace::source {
 
-// A thread that does somebody's work while he waits for something else: a disk, or whoever reads standard output.
+// A thread that does somebody's work while he is kept by something else: a disk, whoever reads standard output, a look at all
+// sockets.
 class StandIn {
  public:
   // `work`: some of it, in bounded time. Is only called, by the thread, while a during() is under way.
