@@ -51,14 +51,16 @@ struct st_transition {
 };
 
 /* Enough for a task's own transition and those of a softirq that interrupts it; a power of two. */
-#define ST_SEEN_MAX 8
+#define ST_SEEN_MAX 256
 
 /* The transitions of this CPU that st_set_state has seen and st_set_state_nested has not: that of
  * a task, and above it those of a softirq that has interrupted it between the two. */
 struct st_seen {
 	struct st_transition list[ST_SEEN_MAX];
 	__u32 count; /* of all that were added and not taken back; the list keeps the last ones */
-	__u32 reserved;
+	__u8 first_runs;  /* st_set_state is at work on the one that was added last */
+	__u8 nested_runs; /* st_set_state_nested is: it is not asked about what happens meanwhile */
+	__u16 reserved;
 };
 
 struct st_seen_map {

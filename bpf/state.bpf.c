@@ -193,20 +193,22 @@ static __always_inline int st_any_transition(struct sock *sk, int old, int new)
 	return 0;
 }
 
-/* Takes back what st_set_state has added, and all above it: what softirqs that interrupted
- * st_set_state_nested left there. Whether it had been added. */
-static __always_inline bool st_take_seen(struct st_seen *seen, const struct sock *sk, __u64 states)
+/*
+ * Takes back what st_set_state has added, if it is among the last `most`, and all above it: what
+ * softirqs left there that interrupted st_set_state_nested at its very beginning. Whether it had
+ * been added.
+ */
+static __always_inline bool st_take_seen(struct st_seen *seen, const struct sock *sk, __u64 states,
+					 __u32 most)
 {
 	const __u32 count = seen->count;
 	__u32 above = 1;
 
 	while (seen->list[(count - above) % ST_SEEN_MAX].sk != (__u64)sk ||
 	       seen->list[(count - above) % ST_SEEN_MAX].states != states)
-		if (++above > ST_SEEN_MAX)
+		if (++above > most)
 			return false;
 	seen->count = count - above;
-	for (; above > 0; above--)
-		seen->list[(count - above) % ST_SEEN_MAX].sk = 0;
 	return true;
 }
 
@@ -215,8 +217,14 @@ static __always_inline bool st_take_seen(struct st_seen *seen, const struct sock
  * interrupts it in a task (a delayed ACK that ends a FIN_WAIT1, say) would have its transitions
  * dropped, counted as recursion_misses and nowhere else. So there are two copies of one program,
  * attached in this order. What the first has seen it notes, and the second leaves that alone; what
- * the first was kept from seeing is the second's. Who does not want
- * connections needs no second one: a softirq neither listens nor binds.
+ * the first was kept from seeing is the second's. Who does not want connections needs no second
+ * one: a softirq neither listens nor binds.
+ *
+ * A note that nobody takes back could be taken for that of a later transition of the same socket.
+ * So none is made of what the second is not asked about, and while the first is at work only what
+ * it has noted last counts. Kernels before 6.1 (05b24ff9b2cf) do run a program inside itself: the
+ * first has then noted last what the second is asked about, or told it while the second was at
+ * work.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(st_set_state, struct sock *sk, int old, int new)
@@ -230,10 +238,18 @@ int BPF_PROG(st_set_state, struct sock *sk, int old, int new)
 	seen = bpf_map_lookup_elem(&st_seen, &key);
 	if (!seen)
 		return 0;
-	now = &seen->list[seen->count++ % ST_SEEN_MAX];
-	now->sk = (__u64)sk;
-	now->states = old << 8 | new;
-	return st_any_transition(sk, old, new);
+	if (!seen->nested_runs) {
+		now = &seen->list[seen->count++ % ST_SEEN_MAX];
+		now->sk = (__u64)sk;
+		now->states = old << 8 | new;
+	}
+	barrier();
+	seen->first_runs = 1;
+	barrier();
+	st_any_transition(sk, old, new);
+	barrier();
+	seen->first_runs = 0;
+	return 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -242,9 +258,15 @@ int BPF_PROG(st_set_state_nested, struct sock *sk, int old, int new)
 	__u32 key = 0;
 	struct st_seen *seen = bpf_map_lookup_elem(&st_seen, &key);
 
-	if (!seen || st_take_seen(seen, sk, old << 8 | new))
+	if (!seen || seen->nested_runs)
 		return 0;
-	return st_any_transition(sk, old, new);
+	seen->nested_runs = 1;
+	barrier();
+	if (!st_take_seen(seen, sk, old << 8 | new, seen->first_runs ? 1 : ST_SEEN_MAX))
+		st_any_transition(sk, old, new);
+	barrier();
+	seen->nested_runs = 0;
+	return 0;
 }
 
 /* The others ended at ->CLOSE, where their port went. */
