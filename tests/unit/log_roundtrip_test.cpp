@@ -160,6 +160,24 @@ TEST(LogRoundTrip, ControlRecordsComeBackAsTheyWere) {
   EXPECT_EQ(log.read_as<LogHeader>(), given);
 }
 
+// Lines picked from a log: nothing tells what t_ns is relative to, and their times are wall times.
+TEST(LogRoundTrip, WithoutAHeaderAClockMovesNoTimes) {
+  LogEncoder encoder;
+  LogDecoder decoder;
+  const LogClock clock{1'789'873'200'000'001'000, -1'200'000, 7'918'823'700'000'000'000, 912'000'000'004};
+  const KeyframeEnd after{1'789'873'200'000'002'000, 3};
+  std::string lines;
+  encoder.clock(lines, clock);
+  const Result<LogRecord> first = decoder.decode(lines);
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_EQ(std::get<LogClock>(first->body), clock);
+  lines.clear();
+  encoder.keyframe_end(lines, after);
+  const Result<LogRecord> second = decoder.decode(lines);
+  ASSERT_TRUE(second) << second.error().message;
+  EXPECT_EQ(std::get<KeyframeEnd>(second->body), after);
+}
+
 TEST(LogRoundTrip, SequenceNumbersAreContinuous) {
   Log log;
   log.line.clear();

@@ -52,6 +52,7 @@ void LogEncoder::finish(std::string& out) {
 }
 
 void LogEncoder::header(std::string& out, const LogHeader& header) {
+  has_header_ = true;
   clock_.offset_ns = static_cast<int64_t>(header.realtime_ns - header.boottime_ns);
   t0_ns_ = header.t0_ns;
   timestamp_second_ = UINT64_MAX;
@@ -230,7 +231,7 @@ void LogEncoder::loss_at(std::string& out, const LogLoss& loss, uint64_t first_s
 }
 
 void LogEncoder::clock(std::string& out, const LogClock& clock) {
-  clock_.offset_ns = static_cast<int64_t>(clock.realtime_ns - clock.boottime_ns);
+  if (has_header_) clock_.offset_ns = static_cast<int64_t>(clock.realtime_ns - clock.boottime_ns);
   begin("clock", clock.time_ns);
   json_.word("step_ns", std::to_string(clock.step_ns));
   json_.digits("realtime_ns", clock.realtime_ns);

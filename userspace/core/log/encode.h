@@ -35,6 +35,7 @@ class LogEncoder {
   void loss(std::string& out, const LogLoss& loss);
   // In place of records that were numbered but not written: `first_seq` is the number of the first of them.
   void loss_at(std::string& out, const LogLoss& loss, uint64_t first_seq);
+  // The clock for the lines that follow, if a header stands before them: else all their times are wall times.
   void clock(std::string& out, const LogClock& clock);
   void audit(std::string& out, const LogAudit& audit);
   void trailer(std::string& out, const LogTrailer& trailer);
@@ -67,6 +68,7 @@ class LogEncoder {
 
   const NetnsNames* netns_;
   JsonWriter json_;
+  bool has_header_ = false;
   WallClock clock_;
   uint64_t t0_ns_ = 0;
   uint64_t next_seq_ = 1;
