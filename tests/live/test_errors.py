@@ -49,6 +49,11 @@ class Errors(unittest.TestCase):
         for option in ("--log", "--net"):
             self.expect(live.run("--once", option, ""), 2, option, "value")
 
+    def test_a_flag_takes_no_value(self):
+        for words in (("--once", "--listen=false"), ("record", "--tcp=0"), ("log", "--json=1", "x"), ("doctor", "--json=true"), ("exposed", "--json=")):
+            flag = words[1].split("=")[0]
+            self.expect(live.run(*words), 2, f"option {flag} takes no value")
+
     def test_a_table_without_events_takes_no_time_limit(self):
         self.expect(live.run("--once", "--for", "1s"), 2, "--once", "leave out --for")
 

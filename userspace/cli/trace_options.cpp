@@ -1,5 +1,6 @@
 #include "cli/trace_options.h"
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
@@ -28,8 +29,27 @@ void declare_selection(CLI::App& app, TraceOptions& options) {
   app.add_option("filter", options.filter);
 }
 
+namespace {
+
+// CLI11 would take --listen=false for "not --listen", which no other tool does.
+Result<void> refuse_values_of_flags(const CLI::App& app, std::span<const std::string> words) {
+  for (const std::string& word : words) {
+    if (word == "--") break;
+    const size_t equals = word.find('=');
+    if (!word.starts_with("--") || equals == std::string::npos) continue;
+    const std::string name = word.substr(0, equals);
+    const CLI::Option* option = app.get_option_no_throw(name);
+    if (option && option->get_items_expected_max() == 0)
+      return usage(fmt::format("option {} takes no value", name));
+  }
+  return {};
+}
+
+}  // namespace
+
 // It takes its words from the back.
 Result<void> parse_words(CLI::App& app, std::span<const std::string> words) {
+  if (Result<void> flags = refuse_values_of_flags(app, words); !flags) return flags;
   std::vector<std::string> reversed(words.rbegin(), words.rend());
   try {
     app.parse(std::move(reversed));
