@@ -190,6 +190,15 @@ TEST(FilterBytecode, OfAutoboundKnowsWhatADumpDoesNotTell) {
   }
 }
 
+TEST(FilterBytecode, LosesAutoboundBesideWhatTheKernelCannotDecide) {
+  for (const char* text : {"autobound or fwmark 7", "fwmark 7 or not autobound",
+                           "not ( autobound and pid 1 )", "( autobound or dev eth0 ) and sport 22"})
+    EXPECT_TRUE(parsed(text).loses_autobound({})) << text;
+  for (const char* text : {"autobound", "not autobound", "autobound and pid 1", "autobound or sport 22",
+                           "not ( autobound or pid 1 )", "pid 1 or dev eth0", ""})
+    EXPECT_FALSE(parsed(text).loses_autobound({})) << text;
+}
+
 TEST(FilterBytecode, OfAVeryLongFilterIsValidOrAbsent) {
   std::string text = "sport 1";
   size_t longest = 0;

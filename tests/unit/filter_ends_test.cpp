@@ -62,6 +62,9 @@ TEST(FilterPorts, AFamilyInFrontSelectsTheFamilyOfTheQuery) {
   EXPECT_TRUE(accepts("sport != unix:*bus", unix_named("/run/train")));
   Socket client = unix_named("");
   EXPECT_FALSE(accepts("dst unix:*", client));
+  const Socket padded = unix_named(std::string("@a\0b", 4));  // as it is shown
+  EXPECT_TRUE(accepts("src unix:@a@b", padded));
+  EXPECT_FALSE(accepts("src unix:@a", padded));
   client.details->peer_name = "/run/bus";
   EXPECT_TRUE(accepts("dst /run/*", client));
   EXPECT_FALSE(accepts("src /run/*", client));

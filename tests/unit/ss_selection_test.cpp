@@ -28,6 +28,12 @@ TEST(SsSelection, TablesImplyTheirStatesAndFamilies) {
   EXPECT_EQ(udp.finish().states, kConnected) << "the states of all tables together";
 }
 
+TEST(SsSelection, UdpLiteAloneIsNoOtherTable) {
+  SelectionBuilder builder;
+  ASSERT_TRUE(builder.add_query("udplite"));
+  EXPECT_EQ(builder.finish().tables, bit(Table::udplite));
+}
+
 TEST(SsSelection, AFamilyImpliesItsTables) {
   SelectionBuilder builder;
   builder.add_family(Family::unix);

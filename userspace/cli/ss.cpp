@@ -198,7 +198,10 @@ class Run {
     // The kernel looks for it among connections and listeners only.
     const bool bound_only =
         is_tcp(socket) && (socket.state == State::close || socket.state == State::bound_inactive);
-    if (closed.error().code == ENOENT && !bound_only) return false;  // it has just ended by itself
+    // Only sock_diag tells cookies: who has none is from /proc, and the kernel lacks the module that could close it.
+    const bool unknown = closed.error().code == ENOENT && socket.key.cookie == 0;
+    if (closed.error().code == ENOENT && !bound_only && !unknown)
+      return false;  // it has just ended by itself
     if (closed.error().code == EPERM) {
       refusal_ = Error{"ss: -K needs CAP_NET_ADMIN: run as root", ErrorKind::privilege, EPERM};
       return false;
@@ -206,12 +209,12 @@ class Run {
     kill_failed_ = true;
     std::string where;
     append_where(where, socket);
-    const bool cannot = closed.error().code == EOPNOTSUPP;
-    edges_.message(fmt::format("{}: {}", where,
-                               bound_only ? "the kernel cannot close a TCP socket that is only bound"
-                               : cannot
-                                   ? "this kernel cannot close it (CONFIG_INET_DIAG_DESTROY, or its protocol)"
-                                   : closed.error().message));
+    const bool cannot = closed.error().code == EOPNOTSUPP || unknown;
+    edges_.message(fmt::format(
+        "{}: {}", where,
+        bound_only ? "the kernel cannot close a TCP socket that is only bound"
+        : cannot   ? "this kernel cannot close it (CONFIG_INET_DIAG_DESTROY, or its protocol's diag module)"
+                   : closed.error().message));
     return false;
   }
 
@@ -232,9 +235,10 @@ class Run {
   bool found_ = false;
 };
 
-std::string contents(const char* path) {
+Result<std::string> contents(const char* path) {
   std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
+  if (!file) return Error::system(std::string("ss: -s: open ") + path, errno);
+  return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
 // Sockets that are not even bound are in no dump; the host's counter has them.
@@ -258,6 +262,18 @@ Result<std::optional<ss::TcpCounts>> count_tcp() {
   return std::optional(counts);
 }
 
+// Counted by the kernel of this network namespace. Without IPv6 there is no sockstat6.
+Result<std::string> summary() {
+  const auto counted = count_tcp();
+  if (!counted) return counted.error();
+  const Result<std::string> sockstat = contents("/proc/thread-self/net/sockstat");
+  if (!sockstat) return sockstat.error();
+  const Result<std::string> snmp = contents("/proc/thread-self/net/snmp");
+  if (!snmp) return snmp.error();
+  const Result<std::string> sockstat6 = contents("/proc/thread-self/net/sockstat6");
+  return ss::summary_text(*sockstat, sockstat6 ? *sockstat6 : std::string(), *snmp, *counted);
+}
+
 // What ss says instead of an empty table.
 const char* why_nothing(const ss::Selection& selection) {
   if (selection.tables == 0) return "no socket tables to show with such filter";
@@ -272,11 +288,9 @@ Result<int> run_ss(const ss::Options& options, const SsEdges& edges) {
   Result<Plan> plan = plan_for(options);
   if (!plan) return std::move(plan.error());
   if (options.summary) {
-    const auto counted = count_tcp();
-    if (!counted) return counted.error();
-    edges.write(ss::summary_text(contents("/proc/thread-self/net/sockstat"),
-                                 contents("/proc/thread-self/net/sockstat6"),
-                                 contents("/proc/thread-self/net/snmp"), *counted));
+    const Result<std::string> text = summary();
+    if (!text) return text.error();
+    edges.write(*text);
     if (options.summary_only) return kOk;
   }
   if (const char* why = why_nothing(options.selection)) {

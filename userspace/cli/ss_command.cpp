@@ -122,7 +122,8 @@ Result<RowSource> rows_of_past(const ss::Options& options, const SsEdges& edges,
 }
 
 // What a filter asks for and neither an end nor a dump file tells: every socket would be left out in silence.
-Result<void> check_filter(const ss::Options& options, const Filter& filter) {
+Result<void> check_filter(const ss::Options& options, const LocalFilter& local) {
+  const Filter& filter = local.filter;
   const auto refuse = [](const char* why) { return Error{std::string("ss: ") + why, ErrorKind::usage}; };
   if (options.events && (filter.needs_owners() || filter.needs_marks() || filter.needs_cgroups()))
     return refuse(
@@ -130,6 +131,15 @@ Result<void> check_filter(const ss::Options& options, const Filter& filter) {
         "socktrace` does");
   if (!options.diag_file.empty() && filter.needs_processes())
     return refuse("--diag-file: a dump file has no processes: no pid, comm, unit or container in the filter");
+  if (!(options.selection.families & (ss::bit(Family::inet) | ss::bit(Family::inet6)))) return {};
+  if (filter.needs_autobound() && (options.events || !options.diag_file.empty()))
+    return refuse(
+        "-E and --diag-file do not tell whether the kernel chose a port: no autobound in the filter");
+  if (options.from.empty() && filter.loses_autobound(local.context))
+    return refuse(
+        "autobound: the kernel alone knows which ports it chose, and cannot decide what stands beside it in "
+        "this "
+        "`or` (or so long a filter): ask for the parts one by one");
   return {};
 }
 
@@ -166,7 +176,7 @@ Result<int> run_here(ss::Options& options) {
   const Filter& filter = local->filter;
   if (const std::optional<Family> family = filter.family()) ss::select_family(options.selection, *family);
 
-  if (Result<void> checked = check_filter(options, filter); !checked) return std::move(checked.error());
+  if (Result<void> checked = check_filter(options, *local); !checked) return std::move(checked.error());
   if (options.show.process_contexts && !selinux_is_enabled())
     return Error{"ss: -Z and -z: SELinux is not enabled on this host", ErrorKind::unavailable};
 

@@ -67,7 +67,8 @@ Result<std::vector<std::string>> read_filter(const std::string& path) {
     if (line.starts_with('#')) continue;
     for (char& c : line)
       if (c == '\t' || c == '\r') c = ' ';
-    for (std::string& word : split(line, ' ')) words.push_back(std::move(word));
+    if (line.find_first_not_of(' ') != std::string::npos)
+      words.push_back(line);  // split by who knows backslashes
   }
   if (input.bad()) return Error::system("read filter " + path, errno, ErrorKind::usage);
   return words;
@@ -225,8 +226,13 @@ class Parser {
       return usage("-D writes what the kernel says now: not with --json, -K or --from");
     if (options.summary && (options.all_netns || !options.diag_file.empty()))
       return usage("-s counts the sockets of one namespace: not with --all-netns or --diag-file");
-    if (!options.group_by.empty() && (!options.columns.empty() || !options.dump_file.empty()))
-      return usage("--group-by shows counts: not with --columns or -D");
+    if (options.summary && (options.json || !options.dump_file.empty()))
+      return usage("-s is text for people: not with --json or -D");
+    if (!options.group_by.empty() &&
+        (!options.columns.empty() || !options.sort.empty() || !options.dump_file.empty()))
+      return usage("--group-by shows counts, the largest first: not with --columns, --sort or -D");
+    if (options.json && !options.columns.empty())
+      return usage("--json prints every field: not with --columns");
     if (options.all_netns && (!options.netns.empty() || !options.from.empty()))
       return usage("--all-netns is every namespace of this host: not with -N or --from");
     if (!options.diag_file.empty() && (!options.from.empty() || options.all_netns || !options.netns.empty()))

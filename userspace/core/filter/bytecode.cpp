@@ -146,34 +146,58 @@ std::optional<Program> compile_predicate(const Predicate& predicate, const Match
   }
 }
 
-// A program that accepts at least what `node` accepts or, under a negation, at most that. Nothing when that would be every
-// socket or, under a negation, none: the rest of the filter has to do without.
-std::optional<Program> compile(const Node& node, const MatchContext& context, bool negated) {
-  if (node.kind == Node::Kind::predicate) return compile_predicate(node.predicate, context);
-  if (node.kind == Node::Kind::negation) {
-    std::optional<Program> operand = compile(*node.left, context, !negated);
-    if (operand) return negation(std::move(*operand));
+bool has_autobound(const Node& node) {
+  if (node.kind == Node::Kind::predicate) return node.predicate.subject == Subject::autobound;
+  return has_autobound(*node.left) || (node.right && has_autobound(*node.right));
+}
+
+struct Compiler {
+  const MatchContext& context;
+  bool loses_autobound = false;  // a part that asks for it is in no program
+
+  // A program that accepts at least what `node` accepts or, under a negation, at most that. Nothing when that would be every
+  // socket or, under a negation, none: the rest of the filter has to do without.
+  std::optional<Program> compile(const Node& node, bool negated) {
+    if (node.kind == Node::Kind::predicate) return compile_predicate(node.predicate, context);
+    if (node.kind == Node::Kind::negation) {
+      std::optional<Program> operand = compile(*node.left, !negated);
+      if (operand) return negation(std::move(*operand));
+      return std::nullopt;
+    }
+    std::optional<Program> left = compile(*node.left, negated);
+    std::optional<Program> right = compile(*node.right, negated);
+    const bool is_both = node.kind == Node::Kind::both;
+    if (left && right && left->size() + right->size() <= kLongest)
+      return is_both ? both(std::move(*left), *right) : either(std::move(*left), *right);
+    // One half of an `and` still rejects; of an `or` under a negation it still accepts.
+    if (!(left && right) && is_both != negated) return left ? left : right;
+    if (left || right) loses_autobound = loses_autobound || has_autobound(node);
     return std::nullopt;
   }
-  std::optional<Program> left = compile(*node.left, context, negated);
-  std::optional<Program> right = compile(*node.right, context, negated);
-  const bool is_both = node.kind == Node::Kind::both;
-  if (left && right) {
-    if (left->size() + right->size() > kLongest) return std::nullopt;
-    return is_both ? both(std::move(*left), *right) : either(std::move(*left), *right);
+
+  std::optional<Program> compile_all(const Node& root) {
+    std::optional<Program> program = compile(root, false);
+    if (!program || program->size() <= kLongest) return program;
+    loses_autobound = loses_autobound || has_autobound(root);
+    return std::nullopt;
   }
-  // One half of an `and` still rejects; of an `or` under a negation it still accepts.
-  if (is_both != negated) return left ? left : right;
-  return std::nullopt;
-}
+};
 
 }  // namespace
 
 std::optional<std::vector<std::byte>> Filter::bytecode(const MatchContext& context) const {
-  if (!root_) return std::nullopt;
-  std::optional<Program> program = compile(*root_, context, false);
-  if (program && program->size() > kLongest) return std::nullopt;
-  return program;
+  return root_ ? Compiler{context}.compile_all(*root_) : std::nullopt;
+}
+
+bool Filter::loses_autobound(const MatchContext& context) const {
+  if (!root_) return false;
+  Compiler compiler{context};
+  compiler.compile_all(*root_);
+  return compiler.loses_autobound;
+}
+
+bool Filter::needs_autobound() const {
+  return root_ && has_autobound(*root_);
 }
 
 }  // namespace socktrace

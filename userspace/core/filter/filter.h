@@ -64,6 +64,9 @@ class Filter {
   // A program for INET_DIAG_REQ_BYTECODE that accepts every inet socket that matches, and rejects as many others as it can
   // express (ports, addresses, autobound); matches() decides about the rest. Nothing when it could not reject any.
   [[nodiscard]] std::optional<std::vector<std::byte>> bytecode(const MatchContext& context) const;
+  // Whether that program leaves out an `autobound`, for it stands in an `or` beside what the kernel cannot decide, or is too
+  // long: nobody can say then which sockets of a dump match.
+  [[nodiscard]] bool loses_autobound(const MatchContext& context) const;
 
   [[nodiscard]] std::optional<StateMask> states() const { return states_; }
   // A prefix such as "unix:" in an address selects the family, instead of -4, -x …; the last one counts.
@@ -75,6 +78,7 @@ class Filter {
   // Whether it asks for what not every caller, or not every kernel, is told.
   [[nodiscard]] bool needs_marks() const;
   [[nodiscard]] bool needs_cgroups() const;
+  [[nodiscard]] bool needs_autobound() const;
   [[nodiscard]] bool empty() const { return !root_ && !states_; }
 
  private:

@@ -19,6 +19,12 @@ bool glob(const std::string& pattern, const std::string& text, int flags = 0) {
   return fnmatch(pattern.c_str(), text.c_str(), flags) == 0;
 }
 
+// A name as it is shown: NUL bytes of an abstract one are @ there.
+std::string shown_name(std::string name) {
+  std::replace(name.begin(), name.end(), '\0', '@');
+  return name;
+}
+
 bool has_prefix(const uint8_t* address, const AddressBytes& prefix, uint8_t length) {
   const size_t bytes = length / 8;
   if (std::memcmp(address, prefix.data(), bytes) != 0) return false;
@@ -46,7 +52,7 @@ bool matches_host(const HostCondition& host, const Socket& socket, bool source) 
       return matches_inet(host, socket, source ? socket.local : socket.peer);
     case Family::unix:
       if (host.family != Family::unix || (!source && details.peer_name.empty())) return false;
-      return glob(host.pattern, source ? details.name : details.peer_name, FNM_CASEFOLD);
+      return glob(host.pattern, shown_name(source ? details.name : details.peer_name), FNM_CASEFOLD);
     case Family::netlink:
       return host.family == Family::netlink && matches_number(host.node, socket.protocol) &&
              matches_number(static_cast<uint32_t>(host.port), source ? details.port : details.peer_port);

@@ -230,7 +230,8 @@ Selection SelectionBuilder::finish() const {
   }
   for (Family family : kFamilies) {
     const Default implied = of_family(family);
-    if ((selection.families & implied.families) && !(implied.tables & selection.tables))
+    const TableSet all = (implied.families & kInetFamilies) ? diag::kInetTables : implied.tables;
+    if ((selection.families & implied.families) && !(all & selection.tables))
       selection.tables |= implied.tables;
   }
   return selection;
