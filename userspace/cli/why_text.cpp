@@ -66,8 +66,12 @@ void append_works(std::string& out, const std::vector<const Trial*>& trials) {
   const bool alike = std::ranges::all_of(
       trials, [&](const Trial* trial) { return trial->works_with == trials.front()->works_with; });
   if (alike && trials.front()->works_with.empty()) {
+    const std::vector<Conflict>& conflicts = trials.front()->verdict.conflicts;
+    const bool sure = std::ranges::all_of(
+        conflicts, [](const Conflict& conflict) { return conflict.holder.options.known; });
     if (trials.front()->verdict.error == EADDRINUSE)
-      append_line(out, "works", "no option of the new socket helps");
+      append_line(out, "works",
+                  sure ? "no option of the new socket helps" : "no option of the new socket is sure to help");
     return;
   }
   for (const Trial* trial : trials) {
