@@ -63,6 +63,21 @@ TEST(InferError, FollowsTheOrderOfTheKernel) {
   EXPECT_EQ(diagnose::infer_error(foreign, {}, loopback_facts()), EADDRNOTAVAIL);
 }
 
+TEST(ExplainFailure, ConnectionsFromElsewhereDoNotExhaustThePortRange) {
+  diagnose::HostFacts facts = loopback_facts();
+  facts.local_ports = {40000, 40000};
+  const std::vector<Socket> sockets = {owned_by(outgoing("127.0.0.1:8001", "127.0.0.1:80"), 7, "named"),
+                                       owned_by(outgoing("127.0.0.1:8002", "127.0.0.1:80"), 7, "named"),
+                                       owned_by(outgoing("127.0.0.1:40000", "127.0.0.1:80"), 8, "curl")};
+  Event event = failed(EventKind::tcp_connect_failed, outgoing("127.0.0.1:0", "127.0.0.1:80"), EADDRNOTAVAIL);
+  event.socket.key.cookie = 99;
+  event.previous = State::syn_sent;
+  const std::vector<Conflict> conflicts = diagnose::explain_failure(event, pointers(sockets), facts);
+  ASSERT_EQ(conflicts.size(), 1u);
+  EXPECT_EQ(conflicts[0].holder.local.port, 40000);
+  EXPECT_TRUE(conflicts[0].why.ends_with("127.0.0.1:80: 1 exist; the holder has 1")) << conflicts[0].why;
+}
+
 TEST(ExplainFailure, ConnectWithoutAnAddressToSendFromIsNoExhaustedPortRange) {
   Event event = failed(EventKind::tcp_connect_failed, asking("127.0.0.1:0", "uid=1000"), EADDRNOTAVAIL);
   event.previous = State::syn_sent;

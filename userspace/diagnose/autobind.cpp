@@ -97,7 +97,7 @@ Conflict connections_exhausted(const Socket& connecting, SocketSpan sockets, con
   size_t waiting = 0;
   for (const Socket* socket : sockets) {
     if (socket->key == connecting.key || socket->peer != connecting.peer ||
-        socket->protocol != connecting.protocol)
+        socket->protocol != connecting.protocol || !is_ephemeral(facts, socket->local.port))
       continue;
     same_peer.push_back(socket);
     waiting += socket->state == State::time_wait ? 1 : 0;
