@@ -83,6 +83,14 @@ class DumpFiles(unittest.TestCase):
         ended = ss("-tan", "--diag-file", "-", input="this is no dump at all")
         self.assertEqual((ended.returncode, ended.stderr), (5, "socktrace: -: not netlink messages as `ss -D` writes them\n"))
 
+    def test_a_filter_file_keeps_the_blank_behind_a_backslash(self):
+        with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as sock:
+            path, words = os.path.join(directory, "with space"), os.path.join(directory, "filter")
+            sock.bind(path)
+            with open(words, "w") as file:
+                file.write("src unix:" + path.replace(" ", "\\ ") + "\n")
+            self.assertEqual(ss("-xanH", "-F", words).stdout.count(path), 1)
+
     def test_bad_words(self):
         for words, said in (
             (["-xD", self.path], "-D writes TCP sockets, and none are selected"),

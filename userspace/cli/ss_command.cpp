@@ -138,8 +138,7 @@ Result<void> check_filter(const ss::Options& options, const LocalFilter& local) 
   if (options.from.empty() && filter.loses_autobound(local.context))
     return refuse(
         "autobound: the kernel alone knows which ports it chose, and cannot decide what stands beside it in "
-        "this "
-        "`or` (or so long a filter): ask for the parts one by one");
+        "this `or` (or so long a filter): ask for the parts one by one");
   return {};
 }
 

@@ -76,8 +76,7 @@ Conflict make_conflict(const Group& group, const BindRequest& request) {
   if (is_out_of_hand(*group.holder))
     conflict.why +=
         "; no process has its descriptor: it has just been closed, is on its way through a unix socket, or "
-        "is the "
-        "kernel's (io_uring, nfsd)";
+        "is the kernel's (io_uring, nfsd)";
   conflict.held_for = held_for(*group.holder);
   conflict.next = next_for(group.reason, request);
   if (conflict.next.empty()) conflict.next = next_step(*group.holder);
