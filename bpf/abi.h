@@ -48,6 +48,7 @@ enum st_flag {
 	ST_F_MINI = 8,	  /* ST_STATE to CLOSE: a timewait mini-socket stays, in the state given by sock.mini_state */
 	ST_F_AWAITED = 16, /* ST_STATE to LISTEN inside a traced listen(): its ST_LISTEN follows (that of the MPTCP socket, for a subflow) */
 	ST_F_NAME = 32,	  /* st_name follows */
+	ST_F_GIVEN_UP = 64, /* ST_STATE from SYN_SENT to CLOSE without an error of the socket, inside its own traced connect() */
 };
 
 /* st_sock.options: socket options that decide bind conflicts and that sock_diag does not carry */

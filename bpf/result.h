@@ -128,6 +128,15 @@ static __always_inline void st_take(struct st_with_task *record, const struct st
 	record->sock = call->sock;
 }
 
+/* The scope of a link-local address binds its socket to a device, also when the call fails. */
+static __always_inline void st_take_scope(struct st_sock *out, const struct st_call *call)
+{
+	const struct sock *sk = (const struct sock *)call->sk;
+
+	if (st_config.features & ST_CFG_PROBE_READ && out->family == AF_INET6)
+		out->ifindex = BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
+}
+
 /*
  * The IPv4 or IPv6 socket of a call that succeeded though no hook saw it reach the protocol, or
  * NULL. Of a unix socket, which no hook sees, the result is told here.
@@ -165,10 +174,12 @@ static __always_inline void st_bind_result(const struct st_call *call, long resu
 	record = st_result(ST_BIND, result, call->fd);
 	if (!record)
 		return;
-	if (call->seen)
+	if (call->seen) {
 		st_take(record, call);
-	else
+		st_take_scope(&record->sock, call);
+	} else {
 		st_fill_at(record, sk);
+	}
 	st_submit(record, result != 0);
 }
 

@@ -138,6 +138,8 @@ static __always_inline void st_tcp_close(struct sock *sk, const struct tcp_sock 
 	record->sock.mini_state = st_mini_state(sk, tp, old);
 	if (record->sock.mini_state)
 		record->head.flags |= ST_F_MINI;
+	if (old == TCP_SYN_SENT && !record->head.error && st_connects_by(sk) >= 0)
+		record->head.flags |= ST_F_GIVEN_UP;
 	st_fill_stats(&record->stats, sk, tp);
 	st_submit(record, false);
 }

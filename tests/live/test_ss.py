@@ -381,6 +381,11 @@ FILTERS = """
 -tan src 127.0.0.2/255.255.255.255
 -tan src 0.0.0.0
 -tan src any
+-xan src any
+-xan dst unix:*
+-0an src any
+-A raw,packet,unix not dst *
+-A unix,packet,tcp src 0.0.0.0/0
 -tan not src any
 -tan src [::]
 -tan src [::1]

@@ -117,6 +117,10 @@ RecordBuilder& RecordBuilder::error(int32_t error) {
   return record.error = error, *this;
 }
 
+RecordBuilder& RecordBuilder::gave_up() {
+  return record.gave_up = true, *this;
+}
+
 RecordBuilder& RecordBuilder::awaited() {
   return record.is_awaited = true, *this;
 }

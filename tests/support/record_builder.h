@@ -31,6 +31,7 @@ class RecordBuilder {
   RecordBuilder& error(int32_t error);
   RecordBuilder& mini(State state);
   RecordBuilder& awaited();
+  RecordBuilder& gave_up();
   RecordBuilder& stats(uint64_t received, uint64_t sent);
   RecordBuilder& backlog(uint32_t backlog);
   RecordBuilder& locked();

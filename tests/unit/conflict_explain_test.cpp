@@ -63,19 +63,70 @@ TEST(InferError, FollowsTheOrderOfTheKernel) {
   EXPECT_EQ(diagnose::infer_error(foreign, {}, loopback_facts()), EADDRNOTAVAIL);
 }
 
-TEST(ExplainFailure, ConnectionsFromElsewhereDoNotExhaustThePortRange) {
+// connect() to 127.0.0.1:80 that got as far as SYN_SENT.
+std::vector<Conflict> explain_connect(const std::string& local, const std::vector<Socket>& sockets,
+                                      const diagnose::HostFacts& facts) {
+  Event event = failed(EventKind::tcp_connect_failed, outgoing(local, "127.0.0.1:80"), EADDRNOTAVAIL);
+  event.socket.key.cookie = 99;
+  event.previous = State::syn_sent;
+  return diagnose::explain_failure(event, pointers(sockets), facts);
+}
+
+diagnose::HostFacts ports(uint16_t first, uint16_t last) {
   diagnose::HostFacts facts = loopback_facts();
-  facts.local_ports = {40000, 40000};
+  facts.local_ports = {first, last};
+  return facts;
+}
+
+TEST(ExplainFailure, WhatBindHasTakenOfThePortRangeNoConnectGets) {
+  diagnose::HostFacts facts = ports(40000, 40005);
+  facts.reserved_ports = {{40005, 40010}};
+  std::vector<Socket> sockets = {
+      owned_by(outgoing("127.0.0.1:40000", "127.0.0.1:80"), 8, "curl"), time_wait("127.0.0.1:40001"),
+      owned_by(listener("192.0.2.1:40002"), 7, "named"), owned_by(bound("127.0.0.1:40003"), 7, "named"),
+      outgoing("127.0.0.1:40004", "127.0.0.1:81")};
+  sockets[1].peer = sockets[0].peer;
+  EXPECT_EQ(
+      text(explain_connect("127.0.0.1:0", sockets, facts)),
+      "  range_exhausted [nobody]: the kernel found no port for a connection to 127.0.0.1:80, although 1 of "
+      "net.ipv4.ip_local_port_range (40000-40005) is free now: the socket has a smaller range of its own "
+      "(IP_LOCAL_PORT_RANGE), or ports have become free since | sysctl net.ipv4.ip_local_port_range\n");
+  sockets.push_back(outgoing("127.0.0.1:40004", "127.0.0.1:82"));
+  sockets.back().inbound = true;
+  EXPECT_EQ(
+      text(explain_connect("127.0.0.1:0", sockets, facts)),
+      "  range_exhausted [UNCONN 127.0.0.1:40003]: no port of net.ipv4.ip_local_port_range (40000-40005) "
+      "is left for a connection to 127.0.0.1:80: 2 exist, 1 of them in TIME-WAIT; 3 ports are held by "
+      "listeners or bound sockets; 1 is reserved; the holder has 2 | sysctl "
+      "net.ipv4.ip_local_port_range net.ipv4.tcp_tw_reuse\n");
+}
+
+TEST(ExplainFailure, ConnectOfABoundSocketMeetsAConnectionBetweenTheSameEnds) {
+  std::vector<Socket> sockets = {owned_by(outgoing("127.0.0.1:9000", "127.0.0.1:80"), 8, "curl")};
+  EXPECT_EQ(
+      text(explain_connect("127.0.0.1:9000", sockets, loopback_facts())),
+      "  connection_exists [ESTAB 127.0.0.1:9000]: a connection between the same two addresses and ports "
+      "exists; connect() from another port, or leave out bind() | ps -fp 8\n");
+  sockets[0].state = State::time_wait;
+  sockets[0].changed_ns = 980'000'000'000;
+  EXPECT_NE(text(explain_connect("127.0.0.1:9000", sockets, loopback_facts())).find("for up to 40 s more"),
+            std::string::npos);
+  sockets[0].peer.port = 81;
+  EXPECT_EQ(text(explain_connect("127.0.0.1:9000", sockets, loopback_facts())),
+            "  connection_exists [nobody]: a connection between the same two addresses and ports existed: it "
+            "has ended "
+            "since, or is hidden from this host | \n");
+}
+
+TEST(ExplainFailure, ConnectionsFromElsewhereDoNotExhaustThePortRange) {
+  const diagnose::HostFacts facts = ports(40000, 40000);
   const std::vector<Socket> sockets = {owned_by(outgoing("127.0.0.1:8001", "127.0.0.1:80"), 7, "named"),
                                        owned_by(outgoing("127.0.0.1:8002", "127.0.0.1:80"), 7, "named"),
                                        owned_by(outgoing("127.0.0.1:40000", "127.0.0.1:80"), 8, "curl")};
-  Event event = failed(EventKind::tcp_connect_failed, outgoing("127.0.0.1:0", "127.0.0.1:80"), EADDRNOTAVAIL);
-  event.socket.key.cookie = 99;
-  event.previous = State::syn_sent;
-  const std::vector<Conflict> conflicts = diagnose::explain_failure(event, pointers(sockets), facts);
+  const std::vector<Conflict> conflicts = explain_connect("127.0.0.1:0", sockets, facts);
   ASSERT_EQ(conflicts.size(), 1u);
   EXPECT_EQ(conflicts[0].holder.local.port, 40000);
-  EXPECT_TRUE(conflicts[0].why.ends_with("127.0.0.1:80: 1 exist; the holder has 1")) << conflicts[0].why;
+  EXPECT_TRUE(conflicts[0].why.ends_with("127.0.0.1:80: 1 exists; the holder has 1")) << conflicts[0].why;
 }
 
 TEST(ExplainFailure, ConnectWithoutAnAddressToSendFromIsNoExhaustedPortRange) {

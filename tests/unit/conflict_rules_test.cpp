@@ -263,5 +263,18 @@ TEST(BindRules, PortZeroFailsOnlyWhenEveryUnreservedPortIsTaken) {
   EXPECT_EQ(diagnose::explain(request("127.0.0.2:0"), pointers(sockets), facts).error, 0);
 }
 
+TEST(BindRules, PortZeroThatFailsWhileThereAreFreePortsIsOfARangeOfItsOwn) {
+  diagnose::HostFacts facts = loopback_facts();
+  facts.local_ports = {40000, 40003};
+  const std::vector<Socket> sockets = {owned_by(bound("0.0.0.0:40000"), 7, "named")};
+  const std::vector<Conflict> conflicts =
+      diagnose::holders_of_failure(request("127.0.0.1:0"), EADDRINUSE, pointers(sockets), facts);
+  EXPECT_EQ(
+      text(conflicts),
+      "  range_exhausted [nobody]: the kernel found no port for this address, although 3 of "
+      "net.ipv4.ip_local_port_range (40000-40003) are free now: the socket has a smaller range of its own "
+      "(IP_LOCAL_PORT_RANGE), or ports have become free since | sysctl net.ipv4.ip_local_port_range\n");
+}
+
 }  // namespace
 }  // namespace socktrace::test

@@ -99,7 +99,7 @@ TEST(Decode, EveryFieldOfHeadAndSocketArrives) {
 }
 
 TEST(Decode, EveryFlagCombinationHasTheLengthItsFlagsSay) {
-  for (int flags = 0; flags < 64; ++flags) {
+  for (int flags = 0; flags < 128; ++flags) {
     RecordBytes raw;
     raw.head.flags = static_cast<uint8_t>(flags);
     raw.head.error = 98;
@@ -111,6 +111,7 @@ TEST(Decode, EveryFlagCombinationHasTheLengthItsFlagsSay) {
     EXPECT_EQ(record->has_stats, (flags & ST_F_STATS) != 0);
     EXPECT_EQ(record->has_result, (flags & ST_F_RESULT) != 0);
     EXPECT_EQ(record->has_mini, (flags & ST_F_MINI) != 0);
+    EXPECT_EQ(record->gave_up, (flags & ST_F_GIVEN_UP) != 0);
     EXPECT_EQ(record->is_awaited, (flags & ST_F_AWAITED) != 0);
     EXPECT_EQ(record->error, 98);
     EXPECT_EQ(record->mini_state, flags & ST_F_MINI ? State::time_wait : State::none);
@@ -262,8 +263,8 @@ TEST(Decode, WhatIsWrongIsNamed) {
   raw.head.kind = 13;
   EXPECT_EQ(refusal(raw.bytes()), "decode record: unknown kind 13");
   raw = {};
-  raw.head.flags = 64;
-  EXPECT_EQ(refusal(raw.bytes()), "decode record: unknown flags 64");
+  raw.head.flags = 128;
+  EXPECT_EQ(refusal(raw.bytes()), "decode record: unknown flags 128");
   raw = {};
   raw.head.error = -98;
   EXPECT_EQ(refusal(raw.bytes()), "decode record: errno -98");

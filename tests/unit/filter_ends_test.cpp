@@ -61,7 +61,8 @@ TEST(FilterPorts, AFamilyInFrontSelectsTheFamilyOfTheQuery) {
   EXPECT_FALSE(accepts("sport != unix:*bus", unix_named("/run/bus")));
   EXPECT_TRUE(accepts("sport != unix:*bus", unix_named("/run/train")));
   Socket client = unix_named("");
-  EXPECT_FALSE(accepts("dst unix:*", client));
+  EXPECT_TRUE(accepts("dst unix:*", client)) << "a name that is not known is empty, as in ss";
+  EXPECT_FALSE(accepts("dst unix:?*", client));
   const Socket padded = unix_named(std::string("@a\0b", 4));  // as it is shown
   EXPECT_TRUE(accepts("src unix:@a@b", padded));
   EXPECT_FALSE(accepts("src unix:@a", padded));
@@ -212,9 +213,20 @@ TEST(FilterHosts, UnixNamesAreGlobsInAnyCase) {
   EXPECT_TRUE(accepts("src unix:*BUS*", socket));
   EXPECT_TRUE(accepts("src /run/dbus/*", socket)) << "a path needs no prefix";
   EXPECT_FALSE(accepts("src unix:/run", socket));
-  EXPECT_FALSE(accepts("dst unix:*", socket)) << "the peer's name is not known";
+  EXPECT_FALSE(accepts("dst unix:?*", socket)) << "the peer's name is not known";
   EXPECT_TRUE(accepts("src @abc*", unix_named("@abcdef")));
   EXPECT_FALSE(accepts("src unix:*", tcp("127.0.0.1:1")));
+}
+
+TEST(FilterHosts, AnyAddressIsThatOfEveryFamily) {
+  for (const Socket& socket : {unix_named("/run/x"), other(Family::netlink, 7), other(Family::packet),
+                               other(Family::vsock, 7, 3), tcp("10.0.0.1:7")}) {
+    for (const char* text : {"src any", "dst *", "src *:*", "src 0.0.0.0/0", "not src any:8"})
+      EXPECT_TRUE(accepts(text, socket)) << text;
+    EXPECT_FALSE(accepts("src any:8", socket));
+    EXPECT_FALSE(accepts("not dst default", socket));
+    EXPECT_FALSE(accepts("src 192.0.2.0/24", socket));
+  }
 }
 
 TEST(FilterHosts, NetlinkPacketAndVsockAddresses) {

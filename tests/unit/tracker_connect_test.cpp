@@ -59,6 +59,22 @@ TEST(Tracker, SynSentToCloseWithoutAPortIsAnExhaustedRange) {
   EXPECT_TRUE(tracked.events.back().error_inferred);
 }
 
+TEST(Tracker, ConnectOfABoundSocketThatGivesUpHasMetAConnectionLikeIt) {
+  const RecordBuilder bound = client(State::close, State::syn_sent).by(7, 4).locked();
+  Tracked tracked;
+  tracked << bound << client(State::syn_sent, State::close).locked().gave_up().at(2 * kSecond);
+  EXPECT_EQ(tracked.events.back().kind, EventKind::tcp_connect_failed);
+  EXPECT_EQ(tracked.events.back().error, EADDRNOTAVAIL);
+  EXPECT_TRUE(tracked.events.back().error_inferred);
+
+  tracked << bound << client(State::syn_sent, State::close).locked().at(4 * kSecond);
+  EXPECT_EQ(tracked.events.back().error, 0) << "it was closed before an answer";
+  Tracked unbound;
+  unbound << client(State::close, State::syn_sent).by(7, 4)
+          << client(State::syn_sent, State::close).gave_up().at(2 * kSecond);
+  EXPECT_EQ(unbound.events.back().error, 0) << "it had a port that nobody else had";
+}
+
 TEST(Tracker, ConnectThatSendsNothingIsToldByItsResult) {
   const RecordBuilder failed = RecordBuilder(RecordKind::connect, 1)
                                    .local("0.0.0.0:*")

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/hash.h"
+#include "diagnose/connect_rules.h"
 #include "diagnose/explain.h"
 #include "diagnose/host_facts.h"
 #include "diagnose/unix_name.h"
@@ -69,15 +70,15 @@ bool is_concerned_by(const Event& event, const Socket& row) {
   const Socket& asking = event.socket;
   if (is_unix(asking)) return diagnose::may_hold_unix_name(asking, row);
   if (row.netns != asking.netns || is_unix(row)) return false;
-  if (event.kind == EventKind::tcp_connect_failed) return row.peer == asking.peer;
+  if (event.kind == EventKind::tcp_connect_failed) return diagnose::may_block_connect(asking, row);
   return asking.local.port == 0 || row.local.port == asking.local.port;
 }
 
-// Connections that hold a port but are not traced, and what such a one has left bound: as they are now, and not more than
-// anybody could read about.
+// Connections that hold a port but are not traced, and what such a one has left bound: as they are now, and more than one for
+// each port at the most.
 std::vector<Socket> untraced(const Event& event, const std::vector<Socket>& traced,
                              const PastListeners& listeners, const source::KnownNamespaces& namespaces) {
-  constexpr size_t kMost = 10'000;
+  constexpr size_t kMost = 100'000;
   std::vector<Socket> found;
   const sys::NetNamespace* there = namespaces.find(event.socket.netns);
   if (there == nullptr) return found;

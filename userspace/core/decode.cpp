@@ -9,7 +9,8 @@
 namespace socktrace {
 namespace {
 
-constexpr uint8_t kKnownFlags = ST_F_TASK | ST_F_STATS | ST_F_RESULT | ST_F_MINI | ST_F_AWAITED | ST_F_NAME;
+constexpr uint8_t kKnownFlags =
+    ST_F_TASK | ST_F_STATS | ST_F_RESULT | ST_F_MINI | ST_F_AWAITED | ST_F_NAME | ST_F_GIVEN_UP;
 constexpr int kMaxErrno = 4095;
 
 Error damaged(const std::string& what) {
@@ -137,6 +138,7 @@ Result<Record> decode(std::span<const std::byte> bytes) {
   record.has_stats = head.flags & ST_F_STATS;
   record.has_mini = head.flags & ST_F_MINI;
   record.is_awaited = head.flags & ST_F_AWAITED;
+  record.gave_up = head.flags & ST_F_GIVEN_UP;
   record.old_state = static_cast<State>(sock.old_state);
   record.new_state = static_cast<State>(sock.new_state);
   record.mini_state = static_cast<State>(sock.mini_state);

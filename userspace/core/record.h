@@ -58,6 +58,7 @@ struct Record {
   bool has_task = false;
   bool has_stats = false;
   bool is_awaited = false;  // CLOSE -> LISTEN: the result of its listen() follows
+  bool gave_up = false;     // SYN_SENT -> CLOSE by its own connect(), without an error of the socket
   bool has_mini = false;    // mini_state is valid: a timewait mini-socket stays behind
   State old_state = State::none;
   State new_state = State::none;

@@ -11,11 +11,8 @@ namespace socktrace::diagnose {
 // local range is reserved or held by an overlapping socket. inet_csk_find_open_port() and udp_lib_get_port().
 bool is_range_exhausted(const BindRequest& request, SocketSpan sockets, const HostFacts& facts);
 
-// The explanation; its holder is a socket of the process that holds the most ports, if owners are known.
+// The explanation of its failure; the holder is a socket of the process that holds the most ports, if owners are
+// known. None holds it when the range has free ports: the socket has a range of its own then.
 Conflict range_exhausted(const BindRequest& request, SocketSpan sockets, const HostFacts& facts);
-
-// Why a connect() found no local port (EADDRNOTAVAIL): a port serves one connection to each peer, so that a client
-// of one server has only as many connections as the range has ports. `sockets` as far as they have that peer.
-Conflict connections_exhausted(const Socket& connecting, SocketSpan sockets, const HostFacts& facts);
 
 }  // namespace socktrace::diagnose

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "diagnose/autobind.h"
 #include "diagnose/conflict.h"
+#include "diagnose/connect_rules.h"
 #include "diagnose/unix_name.h"
 
 namespace socktrace::diagnose {
@@ -35,9 +35,8 @@ std::vector<Conflict> explain_failure(const Event& event, SocketSpan sockets, co
   if (is_unix(event.socket)) return explain_unix_failure(event, sockets);
   if (event.kind == EventKind::tcp_connect_failed) {
     // Before SYN_SENT it is the address that there is none of.
-    const bool no_port = event.previous == State::syn_sent && event.socket.local.port == 0;
-    if (event.error != EADDRNOTAVAIL || !no_port) return {};
-    return {connections_exhausted(event.socket, sockets, facts)};
+    if (event.error != EADDRNOTAVAIL || event.previous != State::syn_sent) return {};
+    return {explain_failed_connect(event.socket, sockets, facts, event.time_ns)};
   }
   return holders_of_failure(request_of(event), event.error, sockets, facts);
 }

@@ -10,7 +10,7 @@
 namespace socktrace::diagnose {
 namespace {
 
-constexpr std::array<std::string_view, static_cast<size_t>(Reason::unix_path_exists) + 1> kIds = {
+constexpr std::array<std::string_view, static_cast<size_t>(Reason::connection_exists) + 1> kIds = {
     "listener_overlap",    "dual_stack_overlap", "reuseport_uid_mismatch",
     "listen_conflict",     "bound_overlap",      "udp_overlap",
     "outgoing_connection", "inbound_connection", "closing_connection",
@@ -19,6 +19,7 @@ constexpr std::array<std::string_view, static_cast<size_t>(Reason::unix_path_exi
     "privileged_port",     "already_bound",      "mapped_v6_only",
     "scope_missing",       "tcp_multicast",      "policy",
     "other_error",         "unix_name_taken",    "unix_path_exists",
+    "connection_exists",
 };
 
 constexpr uint64_t kTimeWait_s = 60;  // TCP_TIMEWAIT_LEN
@@ -75,15 +76,8 @@ std::string shared_address_reuse(const BindRequest& request, const Socket& holde
                               : "set SO_REUSEADDR before bind; it helps if the holder had it too";
 }
 
-std::string remaining(const BindRequest& request, const Socket& holder) {
-  const uint64_t age_s = request.time_ns > holder.changed_ns && holder.changed_ns != 0
-                             ? (request.time_ns - holder.changed_ns) / 1'000'000'000
-                             : 0;
-  return fmt::format("for up to {} s more", age_s < kTimeWait_s ? kTimeWait_s - age_s : 1);
-}
-
 std::string time_wait(const BindRequest& request, const Socket& holder, size_t count) {
-  const std::string rest = remaining(request, holder);
+  const std::string rest = fmt::format("for up to {} s more", time_wait_left_s(holder, request.time_ns));
   const std::string what =
       count == 1 ? fmt::format("TIME-WAIT {} after a connection closed here", rest)
                  : fmt::format("{} connections closed here are in TIME-WAIT, the last {}", count, rest);
@@ -100,6 +94,13 @@ std::string outgoing(const Socket& holder) {
 }
 
 }  // namespace
+
+uint64_t time_wait_left_s(const Socket& waiting, uint64_t now_ns) {
+  const uint64_t age_s = now_ns > waiting.changed_ns && waiting.changed_ns != 0
+                             ? (now_ns - waiting.changed_ns) / 1'000'000'000
+                             : 0;
+  return age_s < kTimeWait_s ? kTimeWait_s - age_s : 1;
+}
 
 std::string_view id(Reason reason) {
   return kIds[static_cast<size_t>(reason)];
@@ -194,7 +195,9 @@ std::string why(Reason reason, const BindRequest& request, const HostFacts& fact
     case Reason::address_not_local:
       return fmt::format("no interface of this network namespace has the address {}", address);
     case Reason::address_other_interface:
-      return fmt::format("the address {} is not on the device the socket is bound to", address);
+      return fmt::format(
+          "the address {} is on another interface than the one that its scope or SO_BINDTODEVICE names",
+          address);
     case Reason::privileged_port:
       return fmt::format("ports below {} need CAP_NET_BIND_SERVICE", facts.unprivileged_port_start);
     case Reason::already_bound:

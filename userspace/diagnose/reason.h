@@ -42,6 +42,8 @@ enum class Reason : uint8_t {
   // of unix sockets
   unix_name_taken,
   unix_path_exists,
+  // of connect()
+  connection_exists,
 };
 
 std::string_view id(Reason reason);  // "listener_overlap"
@@ -58,6 +60,9 @@ Reason reason_for(const BindRequest& request, const Socket& holder, const HostFa
 std::string why(Reason reason, const BindRequest& request, const Socket& holder, size_t count);
 // One sentence where no socket is to blame; `error` is what the call returned.
 std::string why(Reason reason, const BindRequest& request, const HostFacts& facts, int error);
+
+// Seconds until a TIME_WAIT ends, at the most; `now_ns` by CLOCK_BOOTTIME.
+uint64_t time_wait_left_s(const Socket& waiting, uint64_t now_ns);
 
 // What to look at where no socket is to blame, or the socket's process is not the point: a read-only command.
 // Empty: the holder's process is (next_step).

@@ -41,33 +41,6 @@ bool matches_inet(const HostCondition& host, const Socket& socket, const Endpoin
          has_prefix(end.address.data() + kMappedPrefix, host.address, host.prefix_length);
 }
 
-bool matches_host(const HostCondition& host, const Socket& socket, bool source) {
-  const SocketDetails& details = details_of(socket);
-  const auto matches_number = [](uint32_t wanted, uint32_t number) {
-    return wanted == UINT32_MAX || wanted == number;
-  };
-  switch (socket.family) {
-    case Family::inet:
-    case Family::inet6:
-      return matches_inet(host, socket, source ? socket.local : socket.peer);
-    case Family::unix:
-      if (host.family != Family::unix || (!source && details.peer_name.empty())) return false;
-      return glob(host.pattern, shown_name(source ? details.name : details.peer_name), FNM_CASEFOLD);
-    case Family::netlink:
-      return host.family == Family::netlink && matches_number(host.node, socket.protocol) &&
-             matches_number(static_cast<uint32_t>(host.port), source ? details.port : details.peer_port);
-    case Family::packet:
-      return host.family == Family::packet && source && matches_number(host.node, socket.protocol) &&
-             (host.ifindex == 0 || host.ifindex == socket.ifindex);
-    case Family::vsock:
-      return host.family == Family::vsock &&
-             matches_number(host.node, source ? details.node : details.peer_node) &&
-             matches_number(static_cast<uint32_t>(host.port), source ? details.port : details.peer_port);
-    default:
-      return false;
-  }
-}
-
 // Those of 32 bits are signed in ss; where there is no peer it has -1. Nothing for families without ports.
 std::optional<int64_t> port_of(const Socket& socket, bool source) {
   switch (socket.family) {
@@ -81,6 +54,40 @@ std::optional<int64_t> port_of(const Socket& socket, bool source) {
       return static_cast<int32_t>(source ? details_of(socket).port : details_of(socket).peer_port);
     default:
       return std::nullopt;
+  }
+}
+
+// "any", "*", 0.0.0.0/0 and the like: as ss has it, those of every family.
+bool is_any_address(const HostCondition& host) {
+  return host.family == Family::unspecified ||
+         ((host.family == Family::inet || host.family == Family::inet6) && host.prefix_length == 0);
+}
+
+bool matches_host(const HostCondition& host, const Socket& socket, bool source) {
+  const SocketDetails& details = details_of(socket);
+  const auto matches_number = [](uint32_t wanted, uint32_t number) {
+    return wanted == UINT32_MAX || wanted == number;
+  };
+  if (!is_inet(socket) && is_any_address(host)) return host.port < 0 || port_of(socket, source) == host.port;
+  switch (socket.family) {
+    case Family::inet:
+    case Family::inet6:
+      return matches_inet(host, socket, source ? socket.local : socket.peer);
+    case Family::unix:
+      return host.family == Family::unix &&
+             glob(host.pattern, shown_name(source ? details.name : details.peer_name), FNM_CASEFOLD);
+    case Family::netlink:
+      return host.family == Family::netlink && matches_number(host.node, socket.protocol) &&
+             matches_number(static_cast<uint32_t>(host.port), source ? details.port : details.peer_port);
+    case Family::packet:
+      return host.family == Family::packet && source && matches_number(host.node, socket.protocol) &&
+             (host.ifindex == 0 || host.ifindex == socket.ifindex);
+    case Family::vsock:
+      return host.family == Family::vsock &&
+             matches_number(host.node, source ? details.node : details.peer_node) &&
+             matches_number(static_cast<uint32_t>(host.port), source ? details.port : details.peer_port);
+    default:
+      return false;
   }
 }
 

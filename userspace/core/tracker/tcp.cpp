@@ -173,9 +173,12 @@ void Tracker::on_close(const Hit& hit) {
       event(failed ? EventKind::tcp_connect_failed : EventKind::tcp_closed, record, std::move(socket));
   closed.previous = record.old_state;
   closed.error = record.error;
-  if (failed && record.error == 0 && closed.socket.local.port == 0 && closed.socket.protocol == IPPROTO_TCP) {
-    // inet_hash_connect() found no port; it leaves nothing in sk_err. (An MPTCP socket has its port and error from its
-    // subflow, whose failure is told by itself.)
+  const bool no_port = closed.socket.local.port == 0 && closed.socket.protocol == IPPROTO_TCP;
+  const bool port_refused = record.gave_up && closed.socket.options.port_locked;
+  if (failed && record.error == 0 && (no_port || port_refused)) {
+    // inet_hash_connect() found no port, or a connection that has the same two ends as this one with the port that bind()
+    // chose; it leaves nothing in sk_err. (An MPTCP socket has its port and error from its subflow, whose failure is told
+    // by itself.)
     closed.error = EADDRNOTAVAIL;
     closed.error_inferred = true;
   }
