@@ -117,6 +117,20 @@ class Doctor(unittest.TestCase):
         steps = report.section("self-test")
         self.assertEqual([name for name in steps if steps[name] == "off"], ["failed bind", "UDP close"])
 
+    def test_in_a_cgroup_namespace_of_its_own(self):
+        group = f"{live.cgroup2_mount()}/doctor-{os.getpid()}"
+        try:
+            os.mkdir(group)
+        except OSError:
+            self.skipTest("no cgroup can be made here")
+        self.addCleanup(os.rmdir, group)
+        inside = test_errors.Degraded.HIDE_CGROUP2 + "; mount -t cgroup2 none /mnt; exec \"$@\""
+        enter = ["sh", "-ec", f"echo $$ > {group}/cgroup.procs; exec \"$@\"", "sh", "unshare", "--cgroup", "sh", "-ec", inside, "sh"]
+        report = doctor("true", wrap=enter)
+        self.judge(report, 0, "reduced")
+        self.assertIn("--cgroupns=host", report.checks["cgroup2"]["fix"])
+        self.assertEqual(report.state("cgroup/bind4"), "off")
+
     def test_without_tracefs_and_the_right_to_mount_it(self):
         report = doctor(test_errors.Degraded.HIDE_TRACEFS, wrap=["setpriv", "--bounding-set=-sys_admin"])
         self.assertEqual(report.result.returncode, 0, report.result.stdout)

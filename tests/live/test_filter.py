@@ -118,7 +118,7 @@ def tearDownModule():
     if holder:
         holder.communicate()
     if group:
-        os.rmdir(cgroup_mount() + group)
+        os.rmdir(live.cgroup2_mount() + group)
 
 
 def enter_namespace_with_small_tables():
@@ -146,19 +146,10 @@ def look_up_hosts_in_files_only():
         subprocess.run(["mount", "--bind", file.name, path], check=True)
 
 
-def cgroup_mount():
-    with open("/proc/self/mounts") as file:
-        for line in file:
-            fields = line.split()
-            if fields[2] == "cgroup2":
-                return fields[1]
-    return None
-
-
 def enter_cgroup(pid):
     """Makes a cgroup of its own for the process where that is possible."""
     global group
-    mount = cgroup_mount()
+    mount = live.cgroup2_mount()
     if not mount:
         return
     path = f"/socktrace-filter-{os.getpid()}"

@@ -14,7 +14,7 @@ import unicodedata
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
-from support.live import DEADLINE_S, SOCKTRACE, Child, Tracer, enter_network_namespace  # noqa: E402
+from support.live import DEADLINE_S, SOCKTRACE, Child, Tracer, cgroup2_mount, enter_network_namespace  # noqa: E402
 
 PROCESS = b'a"\x1b[31m\n),(\xff'
 DEVICE = b"d\x1b]0;x\x07\xc2\x9b\xff"
@@ -175,10 +175,9 @@ class Names(unittest.TestCase):
             self.assertNotIn(b"\nsocktrace: ready", done.stderr, words)
 
     def test_names_in_a_recorded_cgroup(self):
-        with open("/proc/mounts") as mounts:
-            roots = [line.split()[1] for line in mounts if line.split()[2] == "cgroup2"]
+        root = cgroup2_mount()
         name = b"c\x1b[5m\xff\xe2\x80\xae.service"
-        path = os.fsencode(roots[0]) + b"/" + name if roots else None
+        path = os.fsencode(root) + b"/" + name if root else None
         try:
             os.mkdir(path)
         except (OSError, TypeError):

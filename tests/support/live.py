@@ -166,6 +166,12 @@ class Tracer:
         self.stop()
 
 
+def cgroup2_mount():
+    """Where cgroup2 is mounted; None where it is not."""
+    with open("/proc/self/mounts", encoding="utf-8", errors="replace") as mounts:
+        return next((fields[1] for fields in map(str.split, mounts) if fields[2] == "cgroup2"), None)
+
+
 def wait_until(condition, what):
     """For what nothing announces: looks again and again until condition() holds, or the deadline has come. `what` is the
     text of the failure, or makes it."""

@@ -1,6 +1,7 @@
 #include "sys/mounts.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
@@ -88,6 +89,16 @@ Result<std::string> find_cgroup2(const std::vector<Mount>& mounts) {
       "cgroup2 is not mounted; mount it: mkdir -p /run/cgroup2 && mount -t cgroup2 none /run/cgroup2");
 }
 
+Result<std::string> find_whole_cgroup2(const std::vector<Mount>& mounts) {
+  constexpr ino_t kRoot = 1;  // kernfs gives its root the first number
+  Result<std::string> point = find_cgroup2(mounts);
+  struct stat status {};
+  if (!point || stat(point->c_str(), &status) != 0 || status.st_ino == kRoot) return point;
+  return unavailable("only a part of cgroup2 is visible, at " + *point +
+                     ", as this is a cgroup namespace of its own; run outside the container, or give it the "
+                     "host's: docker run --cgroupns=host");
+}
+
 Result<std::string> find_tracefs(const std::vector<Mount>& mounts) {
   for (const Mount& mount : mounts)
     if (mount.type == "tracefs" && mount.root == "/") return mount.point;
@@ -110,7 +121,7 @@ bool hides_processes(const std::vector<Mount>& mounts) {
 Result<UniqueFd> open_cgroup2() {
   auto mounts = read_mounts();
   if (!mounts) return std::move(mounts.error());
-  auto point = find_cgroup2(*mounts);
+  auto point = find_whole_cgroup2(*mounts);
   if (!point) return std::move(point.error());
   return open_directory(*point);
 }

@@ -26,6 +26,8 @@ Result<std::vector<Mount>> read_mounts(const char* mountinfo = "/proc/self/mount
 // Where the whole cgroup2 hierarchy is mounted: /sys/fs/cgroup, or /sys/fs/cgroup/unified on hosts that also
 // have v1. A mount of a part of it will not do: hooks attached there miss the rest of the host.
 Result<std::string> find_cgroup2(const std::vector<Mount>& mounts);
+// The same, unless what is mounted there is what a cgroup namespace takes for the whole (cgroup_namespaces(7)).
+Result<std::string> find_whole_cgroup2(const std::vector<Mount>& mounts);
 // /sys/kernel/tracing, or /sys/kernel/debug/tracing on older hosts.
 Result<std::string> find_tracefs(const std::vector<Mount>& mounts);
 // Others' processes are invisible to users without a special group (proc(5), hidepid=): an owner that is not
