@@ -123,6 +123,10 @@ CAUSES = {
     "scope_of_another_interface": (
         "os.system('ip link add d0 type veth peer d1; ip link set d0 up; ip address add fe80::5/64 dev d0 nodad')",
         "s = tcp(family=socket.AF_INET6)", "s.bind(('fe80::5', LO[1], 0, 1))"),
+    "tentative_address": (
+        "os.system('ip link add d2 type veth peer d3; ip link set d3 up; sysctl -qw net.ipv6.conf.d2.dad_transmits=60; ip link set d2 up;'\n"
+        "          'ip address add fd77::5/64 dev d2')",
+        "s = tcp(family=socket.AF_INET6)", "s.bind(('fd77::5', LO[1]))"),
 }
 
 

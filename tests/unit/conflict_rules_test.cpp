@@ -247,6 +247,24 @@ TEST(BindRules, TcpLetsASiblingInWithoutLookingAtOtherDevices) {
   EXPECT_NE(explained(everywhere, {other_uid}), "0\n");
 }
 
+TEST(BindRules, ATentativeAddressIsThereButCannotBeBound) {
+  diagnose::HostFacts facts = loopback_facts();
+  facts.addresses.push_back({.family = Family::inet6,
+                             .address = parse_endpoint("[fd77::5]:0").endpoint.address,
+                             .prefix_length = 128,
+                             .ifindex = 3,
+                             .tentative = true});
+  const diagnose::BindRequest tentative = request("[fd77::5]:9000");
+  EXPECT_EQ(
+      text(diagnose::explain(tentative, {}, facts)),
+      "EADDRNOTAVAIL\n  address_tentative [nobody]: the address fd77::5 is tentative: duplicate address "
+      "detection has not finished, or another host has it; bind later, or set IPV6_FREEBIND | ip -6 "
+      "address show tentative\n");
+  facts.addresses.push_back(facts.addresses.back());
+  facts.addresses.back().tentative = false;
+  EXPECT_EQ(diagnose::explain(tentative, {}, facts).error, 0);
+}
+
 TEST(BindRules, PortZeroFailsOnlyWhenEveryUnreservedPortIsTaken) {
   diagnose::HostFacts facts = loopback_facts();
   facts.local_ports = {40000, 40003};

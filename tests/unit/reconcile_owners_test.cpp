@@ -96,6 +96,62 @@ TEST(Reconcile, OtherOwnersAreWrongButAnUnknownDescriptorIsOnlyNews) {
   EXPECT_EQ(tracked.told(), "socket.owner #1 127.0.0.1:40000>127.0.0.1:80 established owners 8/12 resync\n");
 }
 
+DumpRow held_by_nobody() {
+  DumpRow row = DumpRow(1, State::established, kClient, kServer).inode(1001);
+  row.socket.no_owner = NoOwner::kernel;
+  return row;
+}
+
+TEST(Reconcile, SocketThatNoProcessHoldsHasLostItsOwners) {
+  Tracked tracked;
+  tracked.dump(kSecond, {established().inode(1001)});
+  tracked.told();
+  EXPECT_EQ(tracked.dump(2 * kSecond, {held_by_nobody()}, true).wrong_owner, 1u);
+  EXPECT_EQ(tracked.told(), "socket.owner #1 127.0.0.1:40000>127.0.0.1:80 established owners 7/4! resync\n");
+  EXPECT_EQ(tracked.dump(3 * kSecond, {held_by_nobody()}, true).wrong_owner, 0u);
+  EXPECT_EQ(tracked.told(), "");
+}
+
+TEST(Reconcile, WhoDoesNotSeeEveryProcessTakesNoOwnerAway) {
+  Tracked tracked({.every_process_is_seen = false});
+  tracked.dump(kSecond, {established().inode(1001)});
+  tracked.told();
+  tracked.dump(2 * kSecond, {held_by_nobody()}, true);
+  Tracked denied;
+  denied.dump(kSecond, {established().inode(1001)});
+  DumpRow unreadable = held_by_nobody();
+  unreadable.socket.no_owner = NoOwner::permission;
+  denied.told();
+  denied.dump(2 * kSecond, {unreadable}, true);
+  EXPECT_EQ(tracked.told() + denied.told(), "");
+}
+
+TEST(Reconcile, ProcessThatHasExecutedAnotherProgramHasItsName) {
+  Tracked tracked;
+  tracked.dump(kSecond, {established()});
+  tracked.told();
+  DumpRow renamed = established();
+  Process process = *renamed.socket.owners[0].process;
+  process.name = "sleep";
+  renamed.socket.owners[0].process = std::make_shared<const Process>(process);
+  EXPECT_EQ(tracked.dump(2 * kSecond, {renamed}, true).wrong_owner, 0u);
+  EXPECT_EQ(tracked.told(), "socket.owner #1 127.0.0.1:40000>127.0.0.1:80 established owners 7/4 resync\n");
+  EXPECT_EQ(tracked.events.back().socket.owners[0].process->name, "sleep");
+}
+
+TEST(Reconcile, DeviceThatASocketIsBoundToSinceIsTheDumps) {
+  Tracked tracked;
+  tracked.dump(kSecond, {listener()});
+  tracked.told();
+  DumpRow bound = listener();
+  bound.socket.ifindex = 2;
+  tracked.dump(2 * kSecond, {bound}, true);
+  EXPECT_EQ(tracked.told(), "tcp.state #9 0.0.0.0:80>0.0.0.0:* listen<listen owners 5/3 resync\n");
+  EXPECT_EQ(tracked.events.back().socket.ifindex, 2u);
+  tracked.dump(3 * kSecond, {bound}, true);
+  EXPECT_EQ(tracked.told(), "");
+}
+
 TEST(Reconcile, SocketWithoutDescriptorHasLostItsOwners) {
   Tracked tracked;
   tracked.dump(kSecond, {established()});

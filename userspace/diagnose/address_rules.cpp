@@ -47,13 +47,15 @@ AddressFault v4_fault(const AddressBytes& v4, const HostFacts& facts) {
 // ipv6_chk_addr()
 AddressFault v6_fault(const AddressBytes& v6, uint32_t ifindex, const HostFacts& facts) {
   if (is_wildcard(Family::inet6, v6) || v6[0] == 0xff) return AddressFault::none;
-  bool elsewhere = false;
+  AddressFault fault = AddressFault::not_local;
   for (const LocalNetwork& network : facts.addresses) {
     if (network.family != Family::inet6 || network.address != v6) continue;
-    if (ifindex == 0 || ifindex == network.ifindex || !network.interface_only) return AddressFault::none;
-    elsewhere = true;
+    const bool reached = ifindex == 0 || ifindex == network.ifindex || !network.interface_only;
+    if (reached && !network.tentative) return AddressFault::none;
+    if (fault != AddressFault::tentative)
+      fault = reached ? AddressFault::tentative : AddressFault::other_interface;
   }
-  return elsewhere ? AddressFault::other_interface : AddressFault::not_local;
+  return fault;
 }
 
 bool is_privileged(const BindRequest& request, const HostFacts& facts) {
@@ -102,6 +104,7 @@ int error_of(AddressFault fault) {
       return 0;
     case AddressFault::not_local:
     case AddressFault::other_interface:
+    case AddressFault::tentative:
       return EADDRNOTAVAIL;
     case AddressFault::privileged_port:
       return EACCES;

@@ -10,6 +10,7 @@ enum class AddressFault : uint8_t {
   none,
   not_local,        // EADDRNOTAVAIL
   other_interface,  // EADDRNOTAVAIL: IPv6 link-local or ::1, and of another device than the socket's
+  tentative,        // EADDRNOTAVAIL: IPv6, not known yet to be nobody else's
   privileged_port,  // EACCES
   already_bound,    // EINVAL
   mapped_v6_only,   // EINVAL: a v4-mapped address on an IPV6_V6ONLY socket

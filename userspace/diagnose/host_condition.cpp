@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 #include "diagnose/checkup.h"
 #include "sys/file.h"
 #include "sys/mounts.h"
+#include "sys/procfs.h"
 
 namespace socktrace::diagnose {
 namespace {
@@ -28,12 +28,6 @@ std::string read_lockdown() {
   const size_t begin = text->find('[');
   const size_t end = text->find(']');
   return begin == text->npos || end == text->npos ? std::string() : text->substr(begin + 1, end - begin - 1);
-}
-
-bool in_initial_pid_namespace() {
-  constexpr ino_t kInitial = 0xEFFFFFFC;  // PROC_PID_INIT_INO, include/linux/proc_ns.h
-  struct stat status {};
-  return stat("/proc/self/ns/pid", &status) != 0 || status.st_ino == kInitial;
 }
 
 uint64_t soft_limit(int resource) {
@@ -66,7 +60,7 @@ HostCondition read_host_condition() {
   } else {
     host.cgroup2_problem = host.tracefs_problem = mounts.error().message;
   }
-  host.whole_pid_namespace = in_initial_pid_namespace();
+  host.whole_pid_namespace = sys::in_initial_pid_namespace();
   host.perf_event_paranoid = read_number("/proc/sys/kernel/perf_event_paranoid");
   host.unprivileged_bpf_disabled = read_number("/proc/sys/kernel/unprivileged_bpf_disabled");
   host.bpf_jit_enable = read_number("/proc/sys/net/core/bpf_jit_enable");

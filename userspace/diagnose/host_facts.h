@@ -25,6 +25,7 @@ struct LocalNetwork {
   uint8_t prefix_length = 0;
   uint32_t ifindex = 0;
   bool interface_only = false;  // IPv6 link-local and ::1: refused on a socket bound to another device
+  bool tentative = false;  // IPv6: refused as long as duplicate address detection runs, or once it has failed
 
   bool operator==(const LocalNetwork&) const = default;
 };

@@ -53,8 +53,7 @@ int take_route(const nlmsghdr* message, void* data) {
   return MNL_CB_OK;
 }
 
-// An address of an interface: what ipv6_chk_addr() looks up. It skips addresses still being checked for
-// duplicates.
+// An address of an interface: what ipv6_chk_addr() looks up.
 int take_address(const nlmsghdr* message, void* data) {
   if (mnl_nlmsg_get_payload_len(message) < sizeof(ifaddrmsg)) return MNL_CB_OK;
   const auto* address = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(message));
@@ -72,8 +71,8 @@ int take_address(const nlmsghdr* message, void* data) {
       copy_address(attribute, network);
     if (type == IFA_FLAGS) flags = mnl_attr_get_u32(attribute);
   });
-  const bool tentative = (flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC);
-  if (!tentative) static_cast<std::vector<LocalNetwork>*>(data)->push_back(network);
+  network.tentative = (flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC);
+  static_cast<std::vector<LocalNetwork>*>(data)->push_back(network);
   return MNL_CB_OK;
 }
 

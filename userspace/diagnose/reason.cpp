@@ -10,7 +10,7 @@
 namespace socktrace::diagnose {
 namespace {
 
-constexpr std::array<std::string_view, static_cast<size_t>(Reason::connection_exists) + 1> kIds = {
+constexpr std::array<std::string_view, static_cast<size_t>(Reason::address_tentative) + 1> kIds = {
     "listener_overlap",    "dual_stack_overlap", "reuseport_uid_mismatch",
     "listen_conflict",     "bound_overlap",      "udp_overlap",
     "outgoing_connection", "inbound_connection", "closing_connection",
@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, static_cast<size_t>(Reason::connection_ex
     "privileged_port",     "already_bound",      "mapped_v6_only",
     "scope_missing",       "tcp_multicast",      "policy",
     "other_error",         "unix_name_taken",    "unix_path_exists",
-    "connection_exists",
+    "connection_exists",   "address_tentative",
 };
 
 constexpr uint64_t kTimeWait_s = 60;  // TCP_TIMEWAIT_LEN
@@ -117,6 +117,8 @@ Reason reason_of(AddressFault fault) {
       return Reason::address_not_local;
     case AddressFault::other_interface:
       return Reason::address_other_interface;
+    case AddressFault::tentative:
+      return Reason::address_tentative;
     case AddressFault::privileged_port:
       return Reason::privileged_port;
     case AddressFault::already_bound:
@@ -198,6 +200,12 @@ std::string why(Reason reason, const BindRequest& request, const HostFacts& fact
       return fmt::format(
           "the address {} is on another interface than the one that its scope or SO_BINDTODEVICE names",
           address);
+    case Reason::address_tentative:
+      return fmt::format(
+          "the address {} is tentative: duplicate address detection has not finished, or another host has "
+          "it; "
+          "bind later, or set IPV6_FREEBIND",
+          address);
     case Reason::privileged_port:
       return fmt::format("ports below {} need CAP_NET_BIND_SERVICE", facts.unprivileged_port_start);
     case Reason::already_bound:
@@ -234,6 +242,8 @@ std::string next_for(Reason reason, const BindRequest& request) {
     case Reason::address_other_interface:
     case Reason::scope_missing:
       return "ip -br address";
+    case Reason::address_tentative:
+      return "ip -6 address show tentative";
     case Reason::privileged_port:
       return "sysctl net.ipv4.ip_unprivileged_port_start";
     case Reason::mapped_v6_only:

@@ -44,6 +44,8 @@ enum class Reason : uint8_t {
   unix_path_exists,
   // of connect()
   connection_exists,
+  // nobody does, either
+  address_tentative,
 };
 
 std::string_view id(Reason reason);  // "listener_overlap"

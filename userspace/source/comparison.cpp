@@ -164,10 +164,11 @@ Result<OwnerMap> Comparison::dump_unix() {
     return std::move(dumped.error());
   const auto is_new = [this](const Dumped& row) { return !tracker_.knows(row.socket); };
   Result<OwnerMap> owners = OwnerMap();
-  if (std::any_of(rows.begin(), rows.end(), is_new)) owners = find_owners();
+  const bool asked = std::any_of(rows.begin(), rows.end(), is_new);
+  if (asked) owners = find_owners();
   if (!owners) return owners;
   for (Dumped& row : rows) {
-    attribute(row.socket, *owners, describe_);
+    if (asked) attribute(row.socket, *owners, describe_);
     tracker_.dump_row(std::move(row.socket));
   }
   return owners;

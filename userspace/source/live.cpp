@@ -11,6 +11,7 @@
 
 #include "sys/clock.h"
 #include "sys/file.h"
+#include "sys/procfs.h"
 
 namespace socktrace::source {
 
@@ -156,6 +157,7 @@ TrackerOptions Live::tracker_options() const {
   options.ends_are_seen = std::any_of(tracer_.hooks().begin(), tracer_.hooks().end(), [](const auto& hook) {
     return hook.attached && (hook.name == "tp_btf/tcp_destroy_sock" || hook.name == "cgroup/sock_release");
   });
+  options.every_process_is_seen = sys::in_initial_pid_namespace();
   // A namespace begins with the same limit.
   const Result<std::string> limit = sys::read_file_at(AT_FDCWD, "/proc/sys/net/ipv4/tcp_max_tw_buckets");
   if (limit) (void)std::from_chars(limit->data(), limit->data() + limit->size(), options.max_timewait);

@@ -1,6 +1,7 @@
 #include "sys/procfs.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -169,6 +170,12 @@ Result<std::vector<uint32_t>> Procfs::pids() const {
   if (!visited) return std::move(visited.error()).within("process list");
   std::sort(pids.begin(), pids.end());
   return pids;
+}
+
+bool in_initial_pid_namespace() {
+  constexpr ino_t kInitial = 0xEFFFFFFC;  // PROC_PID_INIT_INO, include/linux/proc_ns.h
+  struct stat status {};
+  return stat("/proc/self/ns/pid", &status) != 0 || status.st_ino == kInitial;
 }
 
 }  // namespace socktrace::sys

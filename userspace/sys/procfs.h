@@ -89,4 +89,7 @@ class Procfs {
   int64_t boottime_shift_ns_;  // start times are shifted in a time namespace (timens_add_boottime_ns, 5.5)
 };
 
+// Whether this process sees those of the whole host: /proc and the iterators show only what is in one's own pid namespace.
+bool in_initial_pid_namespace();
+
 }  // namespace socktrace::sys

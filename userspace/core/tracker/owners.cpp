@@ -72,7 +72,7 @@ bool has_known_owner(const Socket& socket) {
 
 bool same_owners(const Socket& known, const Socket& found) {
   const auto same_descriptor = [](const Owner& then, const Owner& now) {
-    return same(then, now) && (then.fd == now.fd || now.fd == -1);
+    return same(then, now) && then.process->name == now.process->name && (then.fd == now.fd || now.fd == -1);
   };
   return covers(found, known, same_descriptor) &&
          covers(known, found,

@@ -28,7 +28,7 @@ bool all_exited(const Socket& socket);
 // Somebody is known for sure: not inherited.
 bool has_known_owner(const Socket& socket);
 
-// The same processes with the same descriptors; one that `found` does not know counts as the same, but one that only
+// The same processes, by the same names (exec() gives another), with the same descriptors; one that `found` does not know counts as the same, but one that only
 // `found` knows is news.
 bool same_owners(const Socket& known, const Socket& found);
 // The same processes.

@@ -62,8 +62,19 @@ void drop_stale_peer(Socket& dumped) {
     dumped.peer = {};
 }
 
+// A descriptor of it must exist, but every process has been asked, and none has it.
+bool is_nobodys(const Socket& dumped) {
+  return dumped.owners.empty() && dumped.no_owner == NoOwner::kernel;
+}
+
+// SO_BINDTODEVICE tells no hook. (Raw sockets are also listed by /proc/net, which does not say.)
+bool has_other_device(const Socket& row, const Socket& dumped) {
+  const bool is_told = is_connection_oriented(dumped) || is_datagram(dumped);
+  return is_told && !is_mini(dumped) && row.ifindex != dumped.ifindex;
+}
+
 // What the table has learned and a dump cannot know stays.
-Socket merged(const Socket& row, Socket&& dumped) {
+Socket merged(const Socket& row, Socket&& dumped, bool every_process_is_seen) {
   dumped.opened_ns = row.opened_ns;
   dumped.since_is_bound = row.since_is_bound;
   dumped.inbound = row.inbound;
@@ -78,16 +89,18 @@ Socket merged(const Socket& row, Socket&& dumped) {
   if (!details_of(row).peer_name.empty() && dumped.state == row.state)
     dumped.details.make().peer_name = row.details->peer_name;
   if (!dumped.owners.empty()) return std::move(dumped);
+  // Nobody has it open; unless nobody had it open yet.
+  const bool ownerless = dumped.inode == 0 || (every_process_is_seen && is_nobodys(dumped));
   dumped.owners = row.owners;
   dumped.no_owner = row.no_owner;
-  // Nobody has it open; unless nobody had it open yet.
-  if (dumped.inode == 0 && has_known_owner(dumped)) mark_exited(dumped);
+  if (ownerless && has_known_owner(dumped)) mark_exited(dumped);
   return std::move(dumped);
 }
 
 // Unix sockets have names for ends.
 bool has_other_ends(const Socket& row, const Socket& dumped) {
-  return row.local != dumped.local || (row.peer != dumped.peer && dumped.state != State::listen) ||
+  return row.local != dumped.local || has_other_device(row, dumped) ||
+         (row.peer != dumped.peer && dumped.state != State::listen) ||
          (is_unix(row) && details_of(row).name != details_of(dumped).name);
 }
 
@@ -227,7 +240,7 @@ void Tracker::correct(const Socket& row, Socket&& dumped, uint64_t expires_ns) {
   const bool other_backlog = row.state == State::listen && dumped.send_q != row.send_q;
   table_.set_queues(row.key, dumped.recv_q, dumped.send_q);
   if (is_unix(row)) table_.set_peer_inode(row.key, details_of(dumped).peer_inode);
-  Socket now = merged(row, std::move(dumped));
+  Socket now = merged(row, std::move(dumped), options_.every_process_is_seen);
   const bool other_holders = !same_holders(row, now);
   // What was released a moment ago is told by its transition.
   const bool exited = all_exited(now) != all_exited(row) && !is_released(row.key);
@@ -249,7 +262,9 @@ void Tracker::correct(const Socket& row, Socket&& dumped, uint64_t expires_ns) {
   } else {
     return;
   }
-  if (has_known_owner(row) && other_holders) ++counts_.wrong_owner;
+  const bool left =
+      exited && now.inode != 0;  // closed by its owner, but open elsewhere: on its way to somebody
+  if (has_known_owner(row) && (other_holders || left)) ++counts_.wrong_owner;
 
   found.socket = std::move(now);
   const bool ends = found.kind == EventKind::tcp_closed || found.kind == EventKind::tcp_connect_failed;

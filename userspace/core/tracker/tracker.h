@@ -48,6 +48,8 @@ struct TrackerOptions {
   // Releases or destructions are reported (cgroup/sock_release, tcp_destroy_sock). If not, the end of a
   // connection is also taken for the end of its socket.
   bool ends_are_seen = true;
+  // Who dumps looks into every process of the host: whoever is not found to hold a socket does not hold it.
+  bool every_process_is_seen = true;
   // net.ipv4.tcp_max_tw_buckets: above it the kernel keeps no more mini-sockets of a network namespace, and does not
   // say so.
   size_t max_timewait = 262'144;
