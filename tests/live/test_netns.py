@@ -136,6 +136,12 @@ class Netns(unittest.TestCase):
                 finally:
                     subprocess.run(["ip", "address", "del", "192.0.2.77/32", "dev", "lo"], check=True)
 
+    def test_the_number_of_the_only_namespace_is_not_given_to_another(self):
+        with Namespace("only") as only, live.Tracer("-N", only.name, "-l", "-j", "--no-table", everywhere=True):
+            only.remove()
+            with live.Child(VISITOR, 7021) as visitor:  # in a new one
+                self.assertNotEqual(int(visitor.line()), only.inode)
+
     def test_a_namespace_that_only_a_socket_keeps_is_found_and_its_listener_closes(self):
         with live.Child(VISITOR, 7020) as visitor:
             inode = int(visitor.line())

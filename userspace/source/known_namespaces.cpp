@@ -23,6 +23,11 @@ bool is_of_proc(const std::string& path) {
 KnownNamespaces KnownNamespaces::only(sys::NetNamespace netns) {
   KnownNamespaces one;
   one.own_ = netns.inode;
+  for (const std::string& path : netns.paths) {
+    if (one.held_) break;
+    if (Result<sys::UniqueFd> held = sys::open_at(AT_FDCWD, path.c_str(), O_RDONLY))
+      one.held_ = std::move(*held);
+  }
   netns.own = true;
   one.known_[netns.inode].netns = std::move(netns);
   one.new_ = 1;

@@ -16,7 +16,7 @@
 namespace socktrace::source {
 
 // The network namespaces that are traced, and the ways into them: one, or all of the host as they appear and vanish.
-// None is held open.
+// Of all, none is held open. One alone is, as by a process inside: its number would be given to another.
 //
 // A namespace is found by list_netns(), by a socket that some process holds in it, or by the first record from
 // within. That it has vanished shows within a second or two: no file leads to it any more, no process is in it, and
@@ -76,6 +76,7 @@ class KnownNamespaces {
   sys::UniqueFd mounts_;
   bool mounts_unread_ = false;  // they have changed, and could not be read
   uint64_t looked_ns_ = 0;
+  sys::UniqueFd held_;  // the one namespace
   Listener listener_;
 };
 
