@@ -8,7 +8,8 @@
 
 #define IPPROTO_ICMPV6 58 /* include/uapi/linux/in6.h: an enum that no type refers to */
 
-#define EISCONN 106 /* include/uapi/asm-generic/errno.h */
+#define EADDRNOTAVAIL 99 /* include/uapi/asm-generic/errno.h */
+#define EISCONN 106
 #define EINPROGRESS 115
 
 #define S_IFMT 00170000 /* include/uapi/linux/stat.h */
