@@ -17,7 +17,7 @@ GOLDEN = os.path.join(os.path.dirname(__file__), "../data/explain")
 
 # What each program begins with. The name makes the explanation the same whatever runs the test.
 PRELUDE = """
-import array, ctypes, os, socket, sys
+import array, ctypes, os, socket, subprocess, sys
 ctypes.CDLL(None).prctl(15, sys.argv[1].encode(), 0, 0, 0)
 LO = ('127.0.0.1', %(port)d)
 ANY = ('0.0.0.0', %(port)d)
@@ -42,6 +42,7 @@ def sent_away(sock):
     sock.close()
 def wait_until(*words): import live; live.wait_until(*words)
 def wait_for_state(sock, state): wait_until(lambda: sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == state, 'acknowledgement')
+def ip(words): return subprocess.call(['ip', *words.split()], stderr=subprocess.DEVNULL)
 def use_own_range(sock):
     IP_LOCAL_PORT_RANGE = 51  # since 6.3
     try: sock.setsockopt(socket.IPPROTO_IP, IP_LOCAL_PORT_RANGE, (40001 << 16 | 40000).to_bytes(4, sys.byteorder))
@@ -102,7 +103,7 @@ CAUSES = {
         "s = tcp(); s.bind(LO); s.listen(); parent = os.getpid()\nif os.fork(): os._exit(0)\n"
         "ctypes.CDLL(None).prctl(15, b'worker', 0, 0, 0)\nwait_until(lambda: os.getppid() != parent, 'new parent')", "s = tcp()", "s.bind(LO)"),
     "socket_of_the_kernel": (
-        "if os.system(f'ip link add vx0 type vxlan id 1 dstport {LO[1]} 2>/dev/null && ip link set vx0 up'): print('lacks vxlan, whose sockets are the kernel\\'s own', flush=True)",
+        "if ip(f'link add vx0 type vxlan id 1 dstport {LO[1]}') or ip('link set vx0 up'): print('lacks vxlan, whose sockets are the kernel\\'s own', flush=True)",
         "s = udp()", "s.bind(ANY)"),
     "v6only": ("s = tcp(V6ONLY, family=socket.AF_INET6); s.bind(SIX); s.listen()", "s = tcp(V6ONLY, family=socket.AF_INET6)", "s.bind(SIX)"),
     "connect_without_a_port_that_bind_has_not_taken": (
@@ -121,11 +122,11 @@ CAUSES = {
         "l = tcp(); l.bind(('127.0.0.1', 81)); l.listen(); s = tcp(REUSEADDR); s.bind(LO); s.connect(('127.0.0.1', 81))",
         "s = tcp(REUSEADDR); s.bind(LO)", "s.connect(('127.0.0.1', 81))"),
     "scope_of_another_interface": (
-        "os.system('ip link add d0 type veth peer d1; ip link set d0 up; ip address add fe80::5/64 dev d0 nodad')",
+        "ip('link add d0 type veth peer name d1'); ip('link set d0 up'); ip('address replace fe80::5/64 dev d0 nodad')",
         "s = tcp(family=socket.AF_INET6)", "s.bind(('fe80::5', LO[1], 0, 1))"),
     "tentative_address": (
-        "os.system('ip link add d2 type veth peer d3; ip link set d3 up; sysctl -qw net.ipv6.conf.d2.dad_transmits=60; ip link set d2 up;'\n"
-        "          'ip address add fd77::5/64 dev d2')",
+        "ip('link add d2 type veth peer name d3'); ip('link set d3 up'); open('/proc/sys/net/ipv6/conf/d2/dad_transmits', 'w').write('60')\n"
+        "ip('link set d2 up'); ip('address replace fd77::5/64 dev d2')",
         "s = tcp(family=socket.AF_INET6)", "s.bind(('fd77::5', LO[1]))"),
 }
 

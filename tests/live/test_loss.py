@@ -1,11 +1,14 @@
 """Records that are lost: each is counted and placed, and the table is right again by itself."""
 
+import contextlib
 import datetime
+import errno
 import json
 import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -267,6 +270,29 @@ class Start(unittest.TestCase):
         for process in (churn, *held):
             process.end()
         self.assertIn("socktrace: 0 events, 0 lost", tracer.messages[-1])
+
+
+class Failures(unittest.TestCase):
+    def test_a_client_without_free_ports_that_tries_again_and_again_costs_no_record(self):
+        """Each failure is explained, though looking up who has the ports takes many times as long as to fail."""
+        live.enter_network_namespace()
+        with open("/proc/sys/net/ipv4/ip_local_port_range", "w", encoding="ascii") as file:
+            file.write("36000 39999")
+        tries = 3000
+        with socket.create_server(("127.0.0.1", 80), backlog=4096) as server, contextlib.ExitStack() as stack:
+            with live.Tracer("-t", "--no-table", "--json", "--ring-size", "512KiB") as tracer:
+                held = 0
+                while stack.enter_context(socket.socket()).connect_ex(("127.0.0.1", 80)) == 0:
+                    stack.enter_context(server.accept()[0])
+                    held += 1
+                self.assertEqual(held, 4000)
+                for _ in range(tries):
+                    with socket.socket() as client:
+                        self.assertEqual(client.connect_ex(("127.0.0.1", 80)), errno.EADDRNOTAVAIL)
+                failed = tracer.wait_events(tries + 1, "tcp.connect_failed")
+            self.assertIn(" 0 lost", tracer.messages[-1])
+        for event in failed:
+            self.assertIn(" 4000 exist;", event["conflict"][0]["why"])
 
 
 class SlowReader(unittest.TestCase):

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
-#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -74,44 +73,32 @@ bool is_concerned_by(const Event& event, const Socket& row) {
   return asking.local.port == 0 || row.local.port == asking.local.port;
 }
 
-// Connections that hold a port but are not traced, and what such a one has left bound: as they are now, and more than one for
-// each port at the most.
-std::vector<Socket> untraced(const Event& event, const std::vector<Socket>& traced,
-                             const PastListeners& listeners, const source::KnownNamespaces& namespaces) {
-  constexpr size_t kMost = 100'000;
-  std::vector<Socket> found;
-  const sys::NetNamespace* there = namespaces.find(event.socket.netns);
-  if (there == nullptr) return found;
-  source::DumpRequest request;
-  request.tables = diag::bit(diag::Table::tcp) | diag::bit(diag::Table::mptcp);
-  request.netns = there->inode;
-  std::vector<std::byte> bytecode;
-  if (event.socket.local.port != 0) bytecode = source::bytecode_of_port(event.socket.local.port);
-  request.bytecode = bytecode;
-  std::unordered_set<SocketKey, SocketKeyHash> known;
-  for (const Socket& socket : traced) known.insert(socket.key);
-  (void)sys::in_netns(*there, [&] {
-    return source::dump_rows(request, [&](diag::Row&& row) {
-      Socket& socket = row.socket;
-      if (!is_concerned_by(event, socket) || !known.insert(socket.key).second) return true;
-      socket.inbound = socket.peer.port != 0 && listeners.had(socket);
-      socket.changed_ns = row.timer.timewait_began_ns(sys::boottime_ns());
-      found.push_back(std::move(socket));
-      return found.size() < kMost;
-    });
-  });
-  return found;
-}
-
-// Who holds each of these now.
+// Who holds each of these now; or a moment ago, when one that is not found may have been opened since.
 void look_up_owners(std::vector<Socket>& sockets, const source::OwnerMap& owners,
-                    const source::DescribeHolder& describe) {
+                    const source::DescribeHolder& describe, bool anew) {
   for (Socket& socket : sockets) {
     if (socket.owners.empty() || !owners.find(socket.inode, socket.key.cookie).empty())
       source::attribute(socket, owners, describe);
-    else if (owners.unreadable_processes() == 0)
+    else if (anew && owners.unreadable_processes() == 0)
       for (Owner& owner : socket.owners) owner.exited = true;
   }
+}
+
+// Somebody may be in the way: a bind or listen failed, or a connect found no free port.
+bool needs_explanation(const Event& event) {
+  return event.kind == EventKind::bind_failed || event.kind == EventKind::listen_failed ||
+         (event.kind == EventKind::tcp_connect_failed && event.error == EADDRNOTAVAIL &&
+          !is_unix(event.socket));
+}
+
+// The same call, as far as its explanation goes.
+bool is_alike(const Event& a, const Event& b) {
+  return a.kind == b.kind && a.error == b.error && a.previous == b.previous &&
+         a.socket.netns == b.socket.netns && a.socket.family == b.socket.family &&
+         a.socket.protocol == b.socket.protocol && a.socket.type == b.socket.type &&
+         a.socket.local == b.socket.local && a.socket.peer == b.socket.peer &&
+         a.socket.ifindex == b.socket.ifindex && a.socket.uid == b.socket.uid &&
+         a.socket.options == b.socket.options && details_of(a.socket).name == details_of(b.socket).name;
 }
 
 uint64_t place(const Socket& socket) {
@@ -119,12 +106,6 @@ uint64_t place(const Socket& socket) {
 }
 
 }  // namespace
-
-bool needs_explanation(const Event& event) {
-  return event.kind == EventKind::bind_failed || event.kind == EventKind::listen_failed ||
-         (event.kind == EventKind::tcp_connect_failed && event.error == EADDRNOTAVAIL &&
-          !is_unix(event.socket));
-}
 
 void PastListeners::note(const Event& event) {
   constexpr size_t kMost = 100'000;
@@ -138,32 +119,78 @@ bool PastListeners::had(const Socket& socket) const {
   return ports_.contains(place(socket));
 }
 
-void explain(Event& event, const Table& table, const PastListeners& listeners, source::Comparison& comparison,
-             const source::KnownNamespaces& namespaces, diagnose::FailureCounter& failures) {
+// Connections that hold a port but are not traced, and what such a one has left bound: as they are now, and more than one for
+// each port at the most.
+std::vector<Socket> Explainer::untraced(const Event& event, const std::vector<Socket>& traced) const {
+  constexpr size_t kMost = 100'000;
+  std::vector<Socket> found;
+  const sys::NetNamespace* there = namespaces_.find(event.socket.netns);
+  if (there == nullptr) return found;
+  source::DumpRequest request;
+  request.tables = diag::bit(diag::Table::tcp) | diag::bit(diag::Table::mptcp);
+  request.netns = there->inode;
+  std::vector<std::byte> bytecode;
+  if (event.socket.local.port != 0) bytecode = source::bytecode_of_port(event.socket.local.port);
+  request.bytecode = bytecode;
+  std::unordered_set<SocketKey, SocketKeyHash> known;
+  for (const Socket& socket : traced) known.insert(socket.key);
+  (void)sys::in_netns(*there, [&] {
+    return source::dump_rows(request, [&](diag::Row&& row) {
+      Socket& socket = row.socket;
+      if (!is_concerned_by(event, socket) || !known.insert(socket.key).second) return true;
+      socket.inbound = socket.peer.port != 0 && listeners_.had(socket);
+      socket.changed_ns = row.timer.timewait_began_ns(sys::boottime_ns());
+      found.push_back(std::move(socket));
+      return found.size() < kMost;
+    });
+  });
+  return found;
+}
+
+void Explainer::note(const Event& event) {
+  if (!comparison_.tells_connections()) listeners_.note(event);
+}
+
+void Explainer::explain(Event& event) {
+  if (!needs_explanation(event)) return;
+  const uint64_t began_ns = sys::boottime_ns();
+  const bool anew = pace_.allows(began_ns);
+  if (!anew && is_alike(event, last_)) {
+    event.conflicts = last_.conflicts;
+  } else {
+    look_up(event, anew);
+    pace_.took(began_ns, sys::boottime_ns() - began_ns);
+    last_ = event;
+  }
+  if (event.kind != EventKind::tcp_connect_failed) event.failures = failures_.note(event);
+}
+
+void Explainer::look_up(Event& event, bool anew) {
   std::vector<Socket> sockets;
-  table.for_each([&](const Socket& row) {
+  table_.for_each([&](const Socket& row) {
     if (is_concerned_by(event, row)) sockets.push_back(row);
   });
   std::vector<Socket> others;
   if (is_unix(event.socket))
-    prepare_unix(event, sockets, comparison, namespaces);
-  else if (is_tcp(event.socket) && !comparison.tells_connections())
-    others = untraced(event, sockets, listeners, namespaces);
+    prepare_unix(event, sockets, comparison_, namespaces_);
+  else if (is_tcp(event.socket) && !comparison_.tells_connections())
+    others = untraced(event, sockets);
   // Descriptors wander by fork, exec and SCM_RIGHTS without any record: who holds the port is looked up now.
-  if (const Result<source::OwnerMap> owners = comparison.find_owners()) {
-    look_up_owners(sockets, *owners, comparison.describe());
-    look_up_owners(others, *owners, comparison.describe());
+  if (anew || !owners_)
+    if (Result<source::OwnerMap> owners = comparison_.find_owners()) owners_ = std::move(*owners);
+  if (owners_) {
+    look_up_owners(sockets, *owners_, comparison_.describe(), anew);
+    look_up_owners(others, *owners_, comparison_.describe(), anew);
   }
   // It had a descriptor a moment ago. One that is gone has held the port all the same, but whose it was nobody knows.
   std::erase_if(others, [&](const Socket& socket) {
-    return socket.inode != 0 && socket.owners.empty() && has_ended(socket, namespaces);
+    return socket.inode != 0 && socket.owners.empty() && has_ended(socket, namespaces_);
   });
   std::move(others.begin(), others.end(), std::back_inserter(sockets));
   std::vector<const Socket*> candidates;
   for (const Socket& socket : sockets) candidates.push_back(&socket);
-  const Result<diagnose::HostFacts> facts = host_facts_of(event.socket.netns, namespaces);
+  const Result<diagnose::HostFacts> facts = host_facts_of(event.socket.netns, namespaces_);
   event.conflicts = diagnose::explain_failure(event, candidates, facts ? *facts : diagnose::HostFacts{});
-  if (event.kind != EventKind::tcp_connect_failed) event.failures = failures.note(event);
   enrich::add_lineage(event.conflicts);
 }
 

@@ -24,10 +24,10 @@ sink::Moment Session::now() {
 }
 
 void Session::on_event(Event&& event) {
-  if (!comparison_.tells_connections()) listeners_.note(event);
+  explainer_.note(event);
   if (!started_ || options_.once) return;  // --once: the table alone
   if (!selection_.tells(event)) return;
-  if (needs_explanation(event)) explain(event, table_, listeners_, comparison_, namespaces_, failures_);
+  explainer_.explain(event);
   ++events_;
   if (log_) log_->add(event);
   if (json_)

@@ -18,7 +18,6 @@
 #include "core/table.h"
 #include "core/time.h"
 #include "core/tracker/tracker.h"
-#include "diagnose/failure_counter.h"
 #include "enrich/processes.h"
 #include "sink/event_line.h"
 #include "sink/log_file.h"
@@ -96,8 +95,7 @@ class Session {
   Output output_;
   std::unique_ptr<sink::LogFile> log_;   // --log
   std::unique_ptr<sink::LogFile> json_;  // --json: standard output as a log
-  diagnose::FailureCounter failures_;
-  PastListeners listeners_;
+  Explainer explainer_;
   bool started_ = false;  // events of the first snapshot are the table, not news
   uint64_t events_ = 0;
   std::atomic<bool> stopping_ = false;

@@ -105,7 +105,8 @@ Session::Session(const TraceOptions& options, Selection selection, sys::Signals 
                    },
                .audit = [this](const LogAudit& audit) { add_to_logs(audit); },
                .say = [this](std::string_view message) { say(message); }}),
-      clock_(sys::measure_wall_clock()) {
+      clock_(sys::measure_wall_clock()),
+      explainer_(table_, comparison_, namespaces_) {
   namespaces_.listen({.on_known =
                           [this](const sys::NetNamespace& netns) {
                             netns_names_.set(netns.inode, enrich::netns_name(netns));
