@@ -36,6 +36,21 @@ def setUpModule():
     live.enter_network_namespace()
 
 
+class AnotherPidNamespace(unittest.TestCase):
+    def test_a_process_of_the_host_that_has_the_tracers_number_is_told(self):
+        child = live.Child("import sys; sys.stdin.readline()\n" + SERVER, "127.0.0.1", 7400, "SOCK_STREAM")
+        inside = f"echo {child.pid - 1} > /proc/sys/kernel/ns_last_pid; \"$@\""
+        prefix = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-ec", inside, "sh"]
+        tracer = live.Tracer("--listen", "--color=never", prefix=prefix)
+        try:
+            child.tell()
+            tracer.wait_line("+ LISTEN", "127.0.0.1:7400/tcp", f"[{child.pid}]")
+        finally:
+            child.end()
+            tracer.process.kill()
+            tracer.stop()
+
+
 class Listen(unittest.TestCase):
     def test_listener_failure_and_close_name_the_same_process(self):
         with live.Tracer("--listen", "--color=never") as tracer:

@@ -15,6 +15,7 @@
 #include "core/escape.h"
 #include "core/log/json_writer.h"
 #include "sys/mounts.h"
+#include "sys/procfs.h"
 
 namespace socktrace::cli {
 namespace {
@@ -44,7 +45,7 @@ Result<source::Live> attach() {
   const Result<sys::UniqueFd> cgroup = sys::open_cgroup2();
   probe::Options options;
   options.unix_sockets = true;
-  options.ignore_pid = static_cast<uint32_t>(::getpid());
+  options.ignore_pid = sys::initial_pid();
   options.cgroup_fd = cgroup ? cgroup->get() : -1;
   return source::Live::attach(options);
 }

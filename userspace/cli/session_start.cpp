@@ -22,6 +22,7 @@
 #include "sys/notify.h"
 #include "sys/priority.h"
 #include "sys/privileges.h"
+#include "sys/procfs.h"
 #include "sys/sandbox.h"
 #include "sys/signals.h"
 #include "sys/terminal.h"
@@ -134,7 +135,7 @@ Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
   probe.ring_bytes = options.ring_bytes;
   probe.unix_sockets = options.unix_sockets;
   probe.connections = selection->may_tell_connections() && !options.no_connections;
-  probe.ignore_pid = static_cast<uint32_t>(::getpid());
+  probe.ignore_pid = sys::initial_pid();
   probe.cgroup_fd = cgroup ? cgroup->get() : -1;
   Result<source::Live> attached = source::Live::attach(probe);
   if (!attached) return std::move(attached.error());

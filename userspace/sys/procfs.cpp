@@ -178,4 +178,8 @@ bool in_initial_pid_namespace() {
   return stat("/proc/self/ns/pid", &status) != 0 || status.st_ino == kInitial;
 }
 
+uint32_t initial_pid() {
+  return in_initial_pid_namespace() ? static_cast<uint32_t>(getpid()) : 0;
+}
+
 }  // namespace socktrace::sys

@@ -91,5 +91,7 @@ class Procfs {
 
 // Whether this process sees those of the whole host: /proc and the iterators show only what is in one's own pid namespace.
 bool in_initial_pid_namespace();
+// This process's id as BPF programs see it, in the initial pid namespace; 0: it cannot be told from inside another.
+uint32_t initial_pid();
 
 }  // namespace socktrace::sys
