@@ -125,7 +125,7 @@ CAUSES = {
         "ip('link add d0 type veth peer name d1'); ip('link set d0 up'); ip('address replace fe80::5/64 dev d0 nodad')",
         "s = tcp(family=socket.AF_INET6)", "s.bind(('fe80::5', LO[1], 0, 1))"),
     "tentative_address": (
-        "ip('link add d2 type veth peer name d3'); ip('link set d3 up'); open('/proc/sys/net/ipv6/conf/d2/dad_transmits', 'w').write('60')\n"
+        "ip('link del d2'); ip('link add d2 type veth peer name d3'); ip('link set d3 up'); open('/proc/sys/net/ipv6/conf/d2/dad_transmits', 'w').write('60')\n"
         "ip('link set d2 up'); ip('address replace fd77::5/64 dev d2')",
         "s = tcp(family=socket.AF_INET6)", "s.bind(('fd77::5', LO[1]))"),
 }
