@@ -92,6 +92,19 @@ TEST(FilterOwners, PidCommUserUnitAndContainer) {
     EXPECT_FALSE(accepts(text, socket)) << text;
 }
 
+TEST(FilterOwners, ANameOfAContainerIsWhole) {
+  Process nginx = process(42, "nginx");
+  nginx.container = "web1";
+  const Socket socket = owned_by(nginx);
+  EXPECT_TRUE(accepts("container web1", socket));
+  for (const char* other : {"web10", "web1-staging", "web", "w"})
+    EXPECT_FALSE(accepts(std::string("container ") + other, socket)) << other;
+  nginx.container = "abc";
+  EXPECT_FALSE(accepts("container ab", owned_by(nginx))) << "a name, though of hexadecimal digits";
+  nginx.container = "0123456789ab";
+  EXPECT_FALSE(accepts("container 0123456789ab-staging", owned_by(nginx)));
+}
+
 TEST(FilterOwners, OneOfSeveralOwnersIsEnough) {
   Socket socket = owned_by(process(1, "systemd"));
   socket.owners.push_back({.process = std::make_shared<const Process>(process(2, "sshd")), .fd = 3});
@@ -109,6 +122,21 @@ TEST(FilterOwners, WithoutAnOwnerOnlyTheUserIsKnown) {
   EXPECT_FALSE(accepts("comm *", socket));
   EXPECT_FALSE(accepts("container 0", socket));
   EXPECT_TRUE(accepts("pid != 1", socket));
+}
+
+TEST(FilterOwners, WhereTheUserOfAnOwnerIsNotKnownItIsThatOfTheSocket) {
+  Process hidden = process(42, "nginx");
+  hidden.uid = UINT32_MAX;
+  Socket socket = owned_by(hidden);
+  socket.uid = 33;
+  EXPECT_TRUE(accepts("user www-data", socket));
+  EXPECT_FALSE(accepts("user != www-data", socket));
+  EXPECT_FALSE(accepts("user 4294967295", socket));
+  Process known = process(43, "nginx");
+  known.uid = 0;
+  socket.owners.push_back({.process = std::make_shared<const Process>(known), .fd = 3});
+  EXPECT_TRUE(accepts("user 0", socket));
+  EXPECT_FALSE(accepts("user www-data", socket));
 }
 
 TEST(FilterOwners, AreAskedForOnlyWhenTheyDecide) {

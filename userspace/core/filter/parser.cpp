@@ -35,7 +35,7 @@ constexpr std::array kWords = {
     Word{"comm", Subject::command, true, false, true, "a command name"},
     Word{"user", Subject::user, true, false, true, "a user"},
     Word{"unit", Subject::unit, true, false, true, "a systemd unit"},
-    Word{"container", Subject::container, true, false, true, "a container id"},
+    Word{"container", Subject::container, true, false, true, "a container id or name"},
     Word{"netns", Subject::netns, true, false, true, "a network namespace"},
     Word{"event", Subject::event, true, false, true, "the name of an event"},
     Word{"errno", Subject::error, true, false, true, "an errno"},
