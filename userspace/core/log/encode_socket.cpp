@@ -121,6 +121,14 @@ void LogEncoder::owners(const Socket& socket, const ProcessRef& known) {
   json_.end(start, ']');
 }
 
+void LogEncoder::holder(const Socket& holder, uint64_t time_ns) {
+  const size_t element = json_.begin_element();
+  network(holder, State::none, holder.inbound ? "inbound" : "");
+  socket(holder, time_ns);
+  owners(holder, nullptr);
+  json_.end(element);
+}
+
 // What is asked most stands in front (process, local, since); the complete holder follows.
 void LogEncoder::conflict(const Conflict& conflict, uint64_t time_ns) {
   const Socket& holder = conflict.holder;
