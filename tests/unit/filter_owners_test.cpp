@@ -169,6 +169,33 @@ TEST(FilterNetns, ByNameOrInode) {
   EXPECT_TRUE(accepts("netns 4026532000", socket));
   EXPECT_FALSE(accepts("netns != blue", socket));
   EXPECT_FALSE(accepts("netns 1", socket));
+  EXPECT_FALSE(accepts("netns twins", socket));
+  EXPECT_NE(error("netns 4294967296").find("no network namespace"), std::string::npos);
+}
+
+TEST(FilterNetns, ANameOfSeveralMeansEach) {
+  Socket socket = tcp("127.0.0.1:22");
+  for (const uint32_t inode : {4026532001U, 4026532002U}) {
+    socket.netns = inode;
+    EXPECT_TRUE(accepts("netns twins", socket));
+    EXPECT_FALSE(accepts("netns != twins", socket));
+  }
+}
+
+TEST(FilterDevice, ANameIsOfTheNamespaceItWasLookedUpIn) {
+  FilterOptions options{names()};
+  options.device_netns = 7;
+  const auto accepts_in = [&](uint32_t netns, const std::string& text) {
+    Socket socket = tcp("127.0.0.1:22");
+    socket.ifindex = 2;
+    socket.netns = netns;
+    return Filter::parse(std::vector<std::string>{text}, options)->matches(socket, {});
+  };
+  EXPECT_TRUE(accepts_in(7, "dev eth0"));
+  EXPECT_FALSE(accepts_in(8, "dev eth0"));
+  EXPECT_TRUE(accepts_in(8, "dev != eth0"));
+  EXPECT_TRUE(accepts_in(0, "dev eth0")) << "no hook could tell its namespace";
+  for (const char* anywhere : {"dev 2", "dev if2"}) EXPECT_TRUE(accepts_in(8, anywhere)) << anywhere;
 }
 
 TEST(FilterNames, ThatCannotBeLookedUpAreErrors) {

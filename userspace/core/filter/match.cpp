@@ -15,6 +15,10 @@ using filter::Node;
 using filter::Predicate;
 using filter::Subject;
 
+bool contains(const std::vector<uint32_t>& numbers, uint32_t number) {
+  return std::ranges::find(numbers, number) != numbers.end();
+}
+
 bool glob(const std::string& pattern, const std::string& text, int flags = 0) {
   return fnmatch(pattern.c_str(), text.c_str(), flags) == 0;
 }
@@ -116,6 +120,11 @@ bool any_owner(const Socket& socket, const MatchContext& context, F&& accepts) {
                      [&](const Owner& owner) { return owner.process && accepts(*owner.process); });
 }
 
+// Of a socket whose network namespace no hook could tell, any may be meant.
+bool is_in(const std::vector<uint32_t>& namespaces, const Socket& socket) {
+  return namespaces.empty() || socket.netns == 0 || contains(namespaces, socket.netns);
+}
+
 // Without an owner whose user is known, the socket's own is what there is.
 bool has_user(const Socket& socket, const MatchContext& context, uint64_t uid) {
   if (uid == UINT32_MAX) return false;
@@ -192,7 +201,7 @@ bool matches_predicate(const Predicate& predicate, const Socket& socket, const M
       return port ? compare(*port, predicate.compare, static_cast<int64_t>(predicate.number)) : !wanted;
     }
     case Subject::device:
-      return (socket.ifindex == predicate.number) == wanted;
+      return (socket.ifindex == predicate.number && is_in(predicate.namespaces, socket)) == wanted;
     case Subject::mark:
       return ((socket.mark & predicate.mask) == predicate.number) == wanted;
     case Subject::cgroup:
@@ -215,7 +224,7 @@ bool matches_predicate(const Predicate& predicate, const Socket& socket, const M
       return any_owner(socket, context,
                        [&](const Process& p) { return is_container(p.container, predicate.text); }) == wanted;
     case Subject::netns:
-      return (socket.netns == predicate.number) == wanted;
+      return contains(predicate.namespaces, socket.netns) == wanted;
     case Subject::event:
       return (context.event != nullptr && glob(predicate.text, std::string(name(context.event->kind)))) ==
              wanted;
