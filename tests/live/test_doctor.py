@@ -107,6 +107,25 @@ class Doctor(unittest.TestCase):
         self.assertEqual(report.state("BTF"), "missing")
         self.assertIn("CONFIG_DEBUG_INFO_BTF", report.checks["BTF"]["fix"])
 
+    def test_btf_that_is_no_btf_is_said(self):
+        report = doctor("mount --bind /dev/null /sys/kernel/btf/vmlinux")
+        self.judge(report, 4, "unavailable")
+        self.assertEqual((report.state("BTF"), report.checks["BTF"]["found"]), ("missing", "/sys/kernel/btf/vmlinux is not BTF"))
+
+    def test_without_proc_tracing_does_not_work(self):
+        report = doctor("mount -t tmpfs none /proc")
+        self.judge(report, 4, "unavailable")
+        self.assertEqual(report.state("/proc"), "missing")
+        why = test_errors.in_mount_namespace("mount -t tmpfs none /proc", "why", "22")
+        self.assertEqual((why.returncode, why.stdout), (4, ""))
+        self.assertIn("mount -t proc", why.stderr)
+
+    def test_sys_admin_attaches_cgroup_hooks_without_net_admin(self):
+        report = doctor(wrap=["setpriv", "--bounding-set=-net_admin"])
+        self.judge(report, 0, "reduced")
+        self.assertEqual(report.state("CAP_NET_ADMIN"), "off")
+        self.assertNotIn("cgroup", report.checks["CAP_NET_ADMIN"]["cost"])
+
     def test_without_cgroup2_what_is_lost_is_not_seen(self):
         report = doctor(test_errors.Degraded.HIDE_CGROUP2)
         self.judge(report, 0, "reduced")

@@ -182,6 +182,14 @@ class Stop(unittest.TestCase):
             tracer.stop()
             self.assertRegex(tracer.messages[-1], r"^socktrace: \d+ events, 0 lost$")
 
+    def test_nohup_keeps_it_running(self):
+        with live.Tracer("--listen", prefix=("nohup",)) as tracer:
+            tracer.signal(signal.SIGHUP)
+            with live.listener() as sock:
+                tracer.wait_line("+ LISTEN", f":{sock.getsockname()[1]}/tcp")
+            tracer.signal(signal.SIGUSR1)
+            tracer.wait(lambda: any("compared with the kernel" in m for m in tracer.messages), "comparison")
+
     def test_a_closed_pipe_ends_quietly(self):
         read, write = os.pipe()
         process = subprocess.Popen([live.SOCKTRACE, "--listen"], stdout=write, stderr=subprocess.PIPE, text=True)

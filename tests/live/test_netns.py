@@ -75,6 +75,15 @@ class Namespace:
         self.remove()
 
 
+def removed(cgroup):
+    """Not while the process that has ended is still counted."""
+    try:
+        os.rmdir(cgroup)
+    except OSError:
+        return False
+    return True
+
+
 def open_files(process):
     return len(os.listdir(f"/proc/{process.pid}/fd"))
 
@@ -103,6 +112,43 @@ class Netns(unittest.TestCase):
             by_filter.wait(lambda: by_filter.find(":7001"), "the row by its namespace")
             by_filter.stop()
             self.assertIsNone(by_filter.find(":7002"))
+
+    def test_the_names_of_the_column_are_understood(self):
+        """host, the id of a container, an inode number: not only names of ip netns."""
+        with live.Tracer("--no-table", "netns", "=", "host", everywhere=True):
+            pass
+        self.assertEqual(live.run("ss", "-tln", "-N", "host").stderr, "")
+        mount, container = live.cgroup2_mount(), "%064x" % (0xabcdef << 232 | os.getpid())
+        if mount is None:
+            self.skipTest("no cgroup2")
+        cgroup = os.path.join(mount, f"docker-{container}.scope")
+        os.mkdir(cgroup)
+        self.addCleanup(live.wait_until, lambda: removed(cgroup), "end of the cgroup")
+        enter = f"import os\nopen({cgroup + '/cgroup.procs'!r},'w').write(str(os.getpid()))\n"
+        source = enter + "import ctypes\nctypes.CDLL(None).unshare(0x40000000)\n" + (
+            "import socket, sys\ns=socket.socket();s.bind(('0.0.0.0',7017));s.listen()\n"
+            "print(os.stat('/proc/self/ns/net').st_ino)\nsys.stdin.readline()\n"
+        )
+        with live.Child(source) as child:
+            inode = child.line()
+            for arguments in (("-N", container[:12], "-1Hl"), ("-1Hl", "netns", "=", container[:12])):
+                with live.Tracer(*arguments, everywhere=True, wait_ready=False) as tracer:
+                    tracer.wait_line(":7017")
+            rows = live.run("ss", "--all-netns", "-Htln", "netns", "=", container[:12])
+            self.assertIn(f"{container[:12]} ", rows.stdout, rows.stderr)
+            for name in (container[:12], inode):
+                self.assertIn(":7017", live.run("ss", "-N", name, "-Htln").stdout, name)
+
+    def test_interfaces_are_those_of_the_namespace_that_is_traced(self):
+        with Namespace("devices") as devices:
+            added = subprocess.run(["ip", "-n", devices.name, "link", "add", "stdev0", "type", "veth", "peer", "name", "stdev1"], capture_output=True)
+            if added.returncode != 0:
+                self.skipTest("this kernel has no virtual interfaces (veth)")
+            source = SERVER.replace("s = socket.socket()", "s = socket.socket()\ns.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'stdev0')")
+            with live.Child(source, devices.path, 7018) as there:
+                self.assertEqual(there.line(), f"bound {devices.inode}")
+                with live.Tracer("-1Hl", "-N", devices.name, "dev", "=", "stdev0", wait_ready=False) as tracer:
+                    tracer.wait_line("%stdev0:7018")
 
     def test_the_same_port_in_two_namespaces_is_no_conflict_and_a_conflict_stays_inside(self):
         with Namespace("one") as one, Namespace("two") as two:

@@ -139,6 +139,54 @@ class Why(unittest.TestCase):
         self.assertIn("no conflict, but in network namespace", text)
         self.assertIn(f"[{child.pid}]", text)
 
+    ELSEWHERE = (
+        "import ctypes,socket,sys\nctypes.CDLL(None).unshare(0x40000000)\n"
+        "open('/proc/self/comm','w').write('st-elsewhere')\n"
+        "t=socket.socket();t.bind(('0.0.0.0',18092));t.listen()\n"
+        "u=socket.socket(type=socket.SOCK_DGRAM);u.bind(('0.0.0.0',18093))\nprint('up')\nsys.stdin.readline()\n"
+    )
+
+    def test_a_process_in_another_namespace_is_found_there(self):
+        with live.Child(self.ELSEWHERE) as child:
+            self.assertEqual(child.line(), "up")
+            for where in (f"pid:{child.pid}", "st-elsewhere"):
+                code, text = self.why(where)
+                self.assertEqual(code, 0)
+                self.assertRegex(text, r"holds    LISTEN 0\.0\.0\.0:18092/tcp  fd \d+  netns \S+\n")
+                self.assertRegex(text, r"holds    UNCONN 0\.0\.0\.0:18093/udp  fd \d+  netns \S+\n")
+            rows = [json.loads(line) for line in live.run("why", "-j", "st-elsewhere").stdout.splitlines()]
+            self.assertEqual(sorted(row["network"]["local"]["port"] for row in rows), [18092, 18093])
+            self.assertTrue(all(row["socket"]["netns_name"] for row in rows))
+
+    def test_elsewhere_is_of_the_protocol_and_address_asked_about(self):
+        with live.Child(self.ELSEWHERE) as child:
+            self.assertEqual(child.line(), "up")
+            for where, found in (("18092", True), ("18092/tcp", True), ("127.0.0.1:18092", True), ("18092/udp", False), ("[::1]:18092", False)):
+                code, text = self.why(where)
+                self.assertEqual((code, "in network namespace" in text), (1, found), text)
+            _, text = self.why("18092")
+            self.assertLess(text.index("in network namespace"), text.index("18092/udp"))
+            tcp, udp = (
+                [json.loads(line) for line in live.run("why", "-j", f"18093/{protocol}").stdout.splitlines()] for protocol in ("tcp", "udp")
+            )
+            self.assertNotIn("elsewhere", tcp[0])
+            (holder,) = udp[0]["elsewhere"]
+            self.assertEqual((holder["network"]["local"]["port"], holder["owners"][0]["pid"]), (18093, child.pid))
+
+    def test_in_a_log_what_is_held_in_another_namespace_is_said(self):
+        with tempfile.TemporaryDirectory() as directory, live.Child(self.ELSEWHERE) as child:
+            self.assertEqual(child.line(), "up")
+            log = os.path.join(directory, "log")
+            with live.Tracer("record", "-o", log, everywhere=True):
+                pass
+            code, text = self.why("--from", log, "18092/tcp")
+            self.assertEqual(code, 1)
+            self.assertIn("no conflict, but in network namespace", text)
+            self.assertIn(f"[{child.pid}]", text)
+            code, text = self.why("--from", log, "st-elsewhere")
+            self.assertEqual(code, 0)
+            self.assertIn("18093/udp", text)
+
     def test_without_root_owners_are_unknown_and_one_line_says_so(self):
         with opened("127.0.0.1") as sock:
             port = sock.getsockname()[1]

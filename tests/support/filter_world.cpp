@@ -41,9 +41,10 @@ FilterNames names() {
         if (name == "www-data") return 33;
         return std::nullopt;
       },
-      .netns = [](std::string_view name) -> std::optional<uint32_t> {
-        if (name == "blue") return 4026532000;
-        return std::nullopt;
+      .netns = [](std::string_view name) -> std::vector<uint32_t> {
+        if (name == "blue") return {4026532000};
+        if (name == "twins") return {4026532001, 4026532002};
+        return {};
       },
   };
 }

@@ -12,7 +12,7 @@
 namespace socktrace::test::filters {
 
 // ssh is 22 and http-alt 8080; twins.example is 192.0.2.1 and .2; eth0 is interface 2; the cgroup /system.slice is 77, www-data
-// user 33, blue network namespace 4026532000.
+// user 33, blue network namespace 4026532000, and twins two of them, 4026532001 and the next.
 filter::HostCondition ipv4_host(const AddressBytes& address);
 FilterNames names();
 

@@ -11,7 +11,6 @@ namespace {
 HostCondition good_host() {
   HostCondition host;
   host.release = "6.1.0";
-  host.btf = true;
   host.lockdown = "none";
   host.privileges = {.root = true,
                      .net_admin = true,
@@ -58,7 +57,7 @@ TEST(Checkup, AGoodHostHasNoProblems) {
 
 TEST(Checkup, WithoutBtfNothingWorks) {
   HostCondition host = good_host();
-  host.btf = false;
+  host.btf_problem = "no /sys/kernel/btf/vmlinux";
   EXPECT_EQ(problems(host), "BTF missing: no /sys/kernel/btf/vmlinux\n");
 }
 
@@ -76,7 +75,7 @@ TEST(Checkup, EachCapabilityIsMissed) {
   host.perf_event_paranoid = 2;
   host.tracefs_problem = "tracefs is not mounted; mount it: mount -t tracefs none /sys/kernel/tracing";
   EXPECT_EQ(problems(host),
-            "CAP_BPF missing: not ours\nCAP_PERFMON missing: not ours\nCAP_NET_ADMIN missing: not ours\n"
+            "CAP_BPF missing: not ours\nCAP_PERFMON missing: not ours\nCAP_NET_ADMIN off: not ours\n"
             "CAP_SYS_PTRACE off: not ours\nCAP_SYS_ADMIN off: not ours\n");
   EXPECT_NE(fix_of(host, "CAP_PERFMON").find("CAP_PERFMON"), std::string::npos);
 }
@@ -85,6 +84,25 @@ TEST(Checkup, SysAdminStandsForBpfAndPerfmon) {
   HostCondition host = good_host();
   host.privileges.bpf = host.privileges.perfmon = false;
   EXPECT_EQ(problems(host), "");
+}
+
+TEST(Checkup, SysAdminStandsForNetAdminAtCgroupHooksOnly) {
+  const auto cost_of_net_admin = [](const HostCondition& host) {
+    const std::vector<Check> checks = check_host(host);
+    return std::ranges::find(checks, "CAP_NET_ADMIN", &Check::name)->cost;
+  };
+  HostCondition host = good_host();
+  host.privileges.net_admin = false;
+  EXPECT_EQ(problems(host), "CAP_NET_ADMIN off: not ours\n");
+  EXPECT_EQ(cost_of_net_admin(host), "sock_diag hides details of other users' sockets");
+  host.privileges.sys_admin = false;
+  EXPECT_NE(cost_of_net_admin(host).find("no cgroup hook"), std::string::npos);
+}
+
+TEST(Checkup, WithoutProcNothingWorks) {
+  HostCondition host = good_host();
+  host.proc = false;
+  EXPECT_EQ(problems(host), "/proc missing: not mounted\n");
 }
 
 TEST(Checkup, AMountThatIsMissingSaysHowToMountIt) {
@@ -133,10 +151,16 @@ TEST(Checkup, AnInterpreterForProgramsIsSaid) {
 TEST(Checkup, LockedMemoryMattersOnlyWhereItStoppedUs) {
   HostCondition host = good_host();
   host.locked_memory = 64 << 10;
+  host.release = "5.10.0-30-amd64";
   EXPECT_EQ(problems(host), "");  // may be raised
   host.privileges.sys_resource = false;
   EXPECT_EQ(problems(host), "locked memory (ulimit -l) off: 64 KiB\n");
   host.attached = true;
+  EXPECT_EQ(problems(host), "");
+  host.attached = false;
+  host.release = "5.11.0";
+  EXPECT_EQ(problems(host), "");
+  host.release = "6.1.0";
   EXPECT_EQ(problems(host), "");
 }
 

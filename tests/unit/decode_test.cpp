@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <cstring>
 #include <vector>
@@ -201,6 +202,7 @@ TEST(Decode, EveryKindOfTheAbiIsKnownAndNoOther) {
 TEST(Decode, EveryOptionBitIsReadByItself) {
   for (int bits = 0; bits < 32; ++bits) {
     RecordBytes raw;
+    raw.sock.family = AF_INET6;
     raw.sock.options = static_cast<uint8_t>(bits);
     const Result<Record> record = decode(raw.bytes());
     ASSERT_TRUE(record);
@@ -212,6 +214,16 @@ TEST(Decode, EveryOptionBitIsReadByItself) {
     EXPECT_EQ(options.v6_only_known, (bits & ST_O_KNOWN) != 0);
     EXPECT_EQ(options.port_locked, (bits & ST_O_PORT_LOCKED) != 0);
   }
+}
+
+TEST(Decode, OnlyIpv6SocketsCanBeForIpv6Alone) {
+  RecordBytes raw;
+  raw.sock.family = AF_INET;
+  raw.sock.options = ST_O_KNOWN;
+  const Result<Record> record = decode(raw.bytes());
+  ASSERT_TRUE(record);
+  EXPECT_TRUE(record->socket.options.known);
+  EXPECT_FALSE(record->socket.options.v6_only_known);
 }
 
 TEST(Decode, StatesOutOfRangeAreDamage) {

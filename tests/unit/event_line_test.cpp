@@ -159,6 +159,17 @@ TEST(EventLine, AnOwnerIsNeverBlank) {
               "03:12:07.123456 + BIND         127.0.0.1:8080/tcp  " + text + "\n");
 }
 
+TEST(EventLine, AUserThatIsNotKnownIsAQuestionMark) {
+  Event event = EventBuilder(EventKind::bind_ok);
+  Process hidden;
+  hidden.pid = 42;
+  hidden.uid = UINT32_MAX;
+  hidden.name = "hidden";
+  hidden.unit = "hidden.service";
+  event.process = std::make_shared<const Process>(hidden);
+  EXPECT_NE(line(event).find("  hidden[42] ? hidden.service"), std::string::npos) << line(event);
+}
+
 TEST(EventLine, FurtherOwnersAreCountedAndUnacceptedChildrenMarked) {
   EXPECT_EQ(
       line(EventBuilder(EventKind::tcp_established)

@@ -119,6 +119,17 @@ TEST(Signals, AreReadAndTheMaskReturns) {
   EXPECT_EQ(sigismember(&after, SIGHUP), 0);
 }
 
+TEST(Signals, AreKnownToHaveBeenIgnored) {
+  const auto former = std::signal(SIGHUP, SIG_IGN);
+  {
+    const auto signals = Signals::block({SIGUSR1, SIGHUP});
+    ASSERT_TRUE(signals);
+    EXPECT_TRUE(signals->was_ignored(SIGHUP));
+    EXPECT_FALSE(signals->was_ignored(SIGUSR1));
+  }
+  std::signal(SIGHUP, former);
+}
+
 TEST(Privileges, NamesWhatIsMissing) {
   using Names = std::vector<std::string_view>;
   EXPECT_EQ(missing_for_tracing({}), (Names{"CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"}));

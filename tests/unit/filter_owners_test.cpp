@@ -92,6 +92,19 @@ TEST(FilterOwners, PidCommUserUnitAndContainer) {
     EXPECT_FALSE(accepts(text, socket)) << text;
 }
 
+TEST(FilterOwners, ANameOfAContainerIsWhole) {
+  Process nginx = process(42, "nginx");
+  nginx.container = "web1";
+  const Socket socket = owned_by(nginx);
+  EXPECT_TRUE(accepts("container web1", socket));
+  for (const char* other : {"web10", "web1-staging", "web", "w"})
+    EXPECT_FALSE(accepts(std::string("container ") + other, socket)) << other;
+  nginx.container = "abc";
+  EXPECT_FALSE(accepts("container ab", owned_by(nginx))) << "a name, though of hexadecimal digits";
+  nginx.container = "0123456789ab";
+  EXPECT_FALSE(accepts("container 0123456789ab-staging", owned_by(nginx)));
+}
+
 TEST(FilterOwners, OneOfSeveralOwnersIsEnough) {
   Socket socket = owned_by(process(1, "systemd"));
   socket.owners.push_back({.process = std::make_shared<const Process>(process(2, "sshd")), .fd = 3});
@@ -109,6 +122,21 @@ TEST(FilterOwners, WithoutAnOwnerOnlyTheUserIsKnown) {
   EXPECT_FALSE(accepts("comm *", socket));
   EXPECT_FALSE(accepts("container 0", socket));
   EXPECT_TRUE(accepts("pid != 1", socket));
+}
+
+TEST(FilterOwners, WhereTheUserOfAnOwnerIsNotKnownItIsThatOfTheSocket) {
+  Process hidden = process(42, "nginx");
+  hidden.uid = UINT32_MAX;
+  Socket socket = owned_by(hidden);
+  socket.uid = 33;
+  EXPECT_TRUE(accepts("user www-data", socket));
+  EXPECT_FALSE(accepts("user != www-data", socket));
+  EXPECT_FALSE(accepts("user 4294967295", socket));
+  Process known = process(43, "nginx");
+  known.uid = 0;
+  socket.owners.push_back({.process = std::make_shared<const Process>(known), .fd = 3});
+  EXPECT_TRUE(accepts("user 0", socket));
+  EXPECT_FALSE(accepts("user www-data", socket));
 }
 
 TEST(FilterOwners, AreAskedForOnlyWhenTheyDecide) {
@@ -141,6 +169,33 @@ TEST(FilterNetns, ByNameOrInode) {
   EXPECT_TRUE(accepts("netns 4026532000", socket));
   EXPECT_FALSE(accepts("netns != blue", socket));
   EXPECT_FALSE(accepts("netns 1", socket));
+  EXPECT_FALSE(accepts("netns twins", socket));
+  EXPECT_NE(error("netns 4294967296").find("no network namespace"), std::string::npos);
+}
+
+TEST(FilterNetns, ANameOfSeveralMeansEach) {
+  Socket socket = tcp("127.0.0.1:22");
+  for (const uint32_t inode : {4026532001U, 4026532002U}) {
+    socket.netns = inode;
+    EXPECT_TRUE(accepts("netns twins", socket));
+    EXPECT_FALSE(accepts("netns != twins", socket));
+  }
+}
+
+TEST(FilterDevice, ANameIsOfTheNamespaceItWasLookedUpIn) {
+  FilterOptions options{names()};
+  options.device_netns = 7;
+  const auto accepts_in = [&](uint32_t netns, const std::string& text) {
+    Socket socket = tcp("127.0.0.1:22");
+    socket.ifindex = 2;
+    socket.netns = netns;
+    return Filter::parse(std::vector<std::string>{text}, options)->matches(socket, {});
+  };
+  EXPECT_TRUE(accepts_in(7, "dev eth0"));
+  EXPECT_FALSE(accepts_in(8, "dev eth0"));
+  EXPECT_TRUE(accepts_in(8, "dev != eth0"));
+  EXPECT_TRUE(accepts_in(0, "dev eth0")) << "no hook could tell its namespace";
+  for (const char* anywhere : {"dev 2", "dev if2"}) EXPECT_TRUE(accepts_in(8, anywhere)) << anywhere;
 }
 
 TEST(FilterNames, ThatCannotBeLookedUpAreErrors) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 
+#include <algorithm>
+
 #include "support/conflict_builder.h"
 
 namespace socktrace::diagnose {
@@ -55,6 +57,20 @@ TEST(PortAnswer, SharedByReuseaddrAtBindIsNotEnoughWhenListenFails) {
 
 TEST(PortAnswer, ASocketOnAnotherAddressIsABystander) {
   EXPECT_EQ(asked("127.0.0.2:8080/tcp", {listener("127.0.0.1:8080")}), "tcp 127.0.0.2:8080 ok bystanders 1");
+}
+
+TEST(PortAnswer, MeetsWhatHasThePortTheProtocolAndTheAddress) {
+  const auto meets = [](const std::string& where, const Socket& socket) {
+    const Result<Where> parsed = parse_where(where, nullptr);
+    const std::vector<PortAnswer> answers = answer(*parsed, {0, true}, {}, test::loopback_facts());
+    return std::ranges::any_of(answers, [&](const PortAnswer& one) { return diagnose::meets(one, socket); });
+  };
+  const Socket socket = listener("127.0.0.1:8080");
+  for (const char* where : {"8080", "8080/tcp", "127.0.0.1:8080", "0.0.0.0:8080/tcp"})
+    EXPECT_TRUE(meets(where, socket)) << where;
+  for (const char* where : {"8081", "8080/udp", "127.0.0.2:8080", "[::1]:8080"})
+    EXPECT_FALSE(meets(where, socket)) << where;
+  EXPECT_TRUE(meets("127.0.0.2:8080", listener("0.0.0.0:8080")));
 }
 
 TEST(PortAnswer, APrivilegedPortIsRefusedToOthers) {

@@ -72,6 +72,10 @@ void conclude(const source::SelfTest& test, Report& report) {
     report.verdict = "blind";
     report.sentence =
         "tracing is blind: hooks are attached, but sockets of our own were not reported: " + test.missed();
+  } else if (count(Verdict::missing) > 0) {
+    report.status = kUnavailable;
+    report.verdict = "unavailable";
+    report.sentence = "hooks are attached, but tracing does not work without what is missing";
   } else if (!test.trouble.empty()) {
     report.verdict = "unproven";
     report.sentence = "hooks are attached, but it is not proven that events flow: " + test.trouble;

@@ -10,7 +10,7 @@ enum ExitCode : int {
   kNothingFound = 1,  // nothing matched, or `exposed` has findings
   kUsage = 2,
   kPrivilege = 3,
-  kUnavailable = 4,  // tracing cannot work on this host
+  kUnavailable = 4,  // the host lacks what tracing, or the question, needs
   kDamaged = 5,      // damaged input; what was readable has been printed
   kLost = 6,         // --strict and events were lost
 };

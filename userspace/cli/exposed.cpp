@@ -177,7 +177,7 @@ Cells cells_of(const Listener& row, const Listeners& all, bool utc) {
   append_name(cells[3], process);
   if (owner->exited) cells[3] += "†";
   if (row.socket.owners.size() > 1) cells[3] += fmt::format(" +{}", row.socket.owners.size() - 1);
-  cells[4] = process.user.empty() ? std::to_string(process.uid) : escape(process.user);
+  append_user(cells[4], process);
   cells[5] = escape(process.unit.empty() ? process.container : process.unit);
   cells[6] = since(row, all, utc);
   return cells;

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <string>
 
+#include "cli/netns_named.h"
 #include "cli/services.h"
 #include "sys/mounts.h"
 
@@ -80,10 +81,8 @@ std::optional<uint32_t> user(std::string_view name) {
   return entry->pw_uid;
 }
 
-std::optional<uint32_t> netns(std::string_view name) {
-  struct stat status {};
-  if (::stat(("/run/netns/" + std::string(name)).c_str(), &status) != 0) return std::nullopt;
-  return static_cast<uint32_t>(status.st_ino);
+std::vector<uint32_t> netns(std::string_view name) {
+  return netns_called(std::string(name));
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 
 namespace socktrace::cli {
 
-// Names as this host knows them: /etc/services, DNS, interfaces, cgroups, users, `ip netns` names.
+// Names as this host knows them: /etc/services, DNS, interfaces, cgroups, users, network namespaces.
 FilterOptions system_filter_options(Family family = Family::unspecified);
 
 }  // namespace socktrace::cli

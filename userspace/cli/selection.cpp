@@ -6,6 +6,7 @@
 #include "cli/filter_names.h"
 #include "core/reach.h"
 #include "core/ss/selection.h"
+#include "sys/netns.h"
 
 namespace socktrace::cli {
 namespace {
@@ -64,7 +65,9 @@ Result<Selection> Selection::from(const TraceOptions& options) {
   selection.ipv4_ = options.ipv4 || !options.ipv6;
   selection.ipv6_ = options.ipv6 || !options.ipv4;
 
-  Result<Filter> filter = Filter::parse(options.filter, system_filter_options());
+  FilterOptions names = system_filter_options();
+  if (const Result<uint32_t> here = sys::current_netns()) names.device_netns = *here;
+  Result<Filter> filter = Filter::parse(options.filter, names);
   if (!filter) return std::move(filter.error());
   selection.filter_ = std::move(*filter);
   // As in ss: a state word replaces the states that the options imply. A filter alone chooses among all sockets.

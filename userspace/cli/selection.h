@@ -10,6 +10,7 @@ namespace socktrace::cli {
 // Which sockets and events trace mode shows: the option letters, then the ss filter. The same for table, lines and log.
 class Selection {
  public:
+  // Names of interfaces are those of the calling thread's network namespace.
   static Result<Selection> from(const TraceOptions& options);
 
   // Whether the table lists this socket.

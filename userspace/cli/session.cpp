@@ -167,11 +167,13 @@ Result<int> Session::run() {
   if (!loop) return std::move(loop.error());
   bool stop = options_.once;
   std::optional<Error> failure;
+  const auto ends = [&](int signal) {
+    if (signal != SIGHUP) return signal == SIGINT || signal == SIGTERM;
+    return !signals_.was_ignored(SIGHUP) && (!log_ || sys::has_hung_up(STDOUT_FILENO));
+  };
   (void)loop->add(signals_.fd(), [&] {
     while (const std::optional<int> signal = signals_.next()) {
-      if (*signal == SIGINT || *signal == SIGTERM ||
-          (*signal == SIGHUP && (!log_ || sys::has_hung_up(STDOUT_FILENO))))
-        stop = true;
+      if (ends(*signal)) stop = true;
       if (*signal == SIGHUP && log_)
         live_.meanwhile([this] {
           if (Result<void> reopened = log_->reopen(now()); !reopened) say(reopened.error().message);

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "cli/log_header.h"
+#include "cli/netns_named.h"
 #include "cli/ss_names.h"
 #include "enrich/netns_name.h"
 #include "sink/rotation.h"
-#include "source/namespaces.h"
 #include "source/owners.h"
 #include "source/self_test.h"
 #include "sys/clock.h"
@@ -64,7 +64,7 @@ void keep_large_blocks_apart() {
 // All of the host, unless one was named or we may not enter others.
 Result<source::KnownNamespaces> namespaces_of(const TraceOptions& options, bool& confined) {
   if (!options.netns.empty()) {
-    Result<sys::NetNamespace> named = source::named_netns(options.netns);
+    Result<sys::NetNamespace> named = netns_of_option(options.netns);
     if (!named) return std::move(named.error());
     return source::KnownNamespaces::only(std::move(*named));
   }
@@ -78,6 +78,12 @@ Result<source::KnownNamespaces> namespaces_of(const TraceOptions& options, bool&
   return source::KnownNamespaces::only(std::move(netns));
 }
 
+// Interfaces of the filter are those of the namespace that is traced, or, if that is all, our own.
+Result<Selection> selection_of(const TraceOptions& options, const source::KnownNamespaces& namespaces) {
+  if (namespaces.is_all()) return Selection::from(options);
+  return sys::in_netns(namespaces.list().front(), [&] { return Selection::from(options); });
+}
+
 }  // namespace
 
 Session::Session(const TraceOptions& options, Selection selection, sys::Signals signals, source::Live live,
@@ -89,7 +95,7 @@ Session::Session(const TraceOptions& options, Selection selection, sys::Signals 
       namespaces_(std::move(namespaces)),
       netns_names_(namespaces_.own()),
       processes_(std::move(procfs)),
-      names_(system_names()),
+      names_(system_names(namespaces_.is_all() ? std::nullopt : std::optional(namespaces_.list().front()))),
       tracker_(
           table_, [this](const Task& task) { return processes_.find(task); },
           [this](Event&& event) { on_event(std::move(event)); }, live_.tracker_options()),
@@ -116,16 +122,16 @@ Session::Session(const TraceOptions& options, Selection selection, sys::Signals 
 }
 
 Result<std::unique_ptr<Session>> Session::start(const TraceOptions& options) {
-  Result<Selection> selection = Selection::from(options);
+  bool confined = false;
+  Result<source::KnownNamespaces> namespaces = namespaces_of(options, confined);
+  if (!namespaces) return std::move(namespaces.error());
+  Result<Selection> selection = selection_of(options, *namespaces);
   if (!selection) return std::move(selection.error());
   if (Result<void> allowed = allow_descriptors(); !allowed) return std::move(allowed.error());
 
   // A Ctrl-C from here on ends the run in order.
   Result<sys::Signals> signals = sys::Signals::block({SIGINT, SIGTERM, SIGHUP, SIGUSR1});
   if (!signals) return std::move(signals.error());
-  bool confined = false;
-  Result<source::KnownNamespaces> namespaces = namespaces_of(options, confined);
-  if (!namespaces) return std::move(namespaces.error());
   Result<sys::Procfs> procfs = sys::Procfs::open();
   if (!procfs) return std::move(procfs.error());
   const Result<sys::UniqueFd> cgroup = sys::open_cgroup2();

@@ -16,6 +16,7 @@
 #include "cli/filter_names.h"
 #include "cli/help.h"
 #include "cli/message.h"
+#include "cli/netns_named.h"
 #include "cli/output.h"
 #include "cli/past.h"
 #include "cli/ss.h"
@@ -28,8 +29,8 @@
 #include "core/ss/selection.h"
 #include "enrich/netns_name.h"
 #include "source/diag_file.h"
-#include "source/namespaces.h"
 #include "sys/mounts.h"
+#include "sys/netns.h"
 #include "sys/procfs.h"
 
 namespace socktrace::cli {
@@ -49,19 +50,36 @@ struct LocalFilter {
   std::vector<std::byte> bytecode;
 };
 
-// The interfaces that filters named, and whether any namespace has them.
-using Interfaces = std::map<std::string, bool, std::less<>>;
+// What the names in a filter were found to mean, for when it is read again: in another namespace, or beside a log.
+struct Lookups {
+  bool lenient = false;  // an interface that this namespace lacks matches nothing; otherwise it is an error
+  std::map<std::string, bool, std::less<>> interfaces = {};  // whether any namespace has it
+  std::map<std::string, std::vector<uint32_t>, std::less<>> namespaces = {};
+};
 
-// `interfaces`: those that this namespace lacks match nothing; otherwise, they are an error.
-Result<LocalFilter> filter_here(const ss::Options& options, Interfaces* interfaces) {
+// Network namespaces of a log are known once it has been read: until then any name will do.
+std::vector<uint32_t> netns_in(const LogReplay* past, std::string_view name) {
+  return past ? past->netns_names().called(name) : std::vector<uint32_t>{0};
+}
+
+Result<LocalFilter> filter_here(const ss::Options& options, Lookups& lookups,
+                                const LogReplay* past = nullptr) {
   FilterOptions names = system_filter_options(options.selection.preferred);
-  if (interfaces)
-    names.names.device = [interfaces, look_up = std::move(names.names.device)](std::string_view name) {
+  if (lookups.lenient)
+    names.names.device = [&lookups, look_up = std::move(names.names.device)](std::string_view name) {
       const std::optional<uint32_t> index = look_up(name);
-      bool& found = interfaces->try_emplace(std::string(name), false).first->second;
+      bool& found = lookups.interfaces.try_emplace(std::string(name), false).first->second;
       found = found || index;
       return index ? index : UINT32_MAX;
     };
+  if (options.from.empty())
+    names.names.netns = [&lookups, look_up = std::move(names.names.netns)](std::string_view name) {
+      const auto known = lookups.namespaces.find(name);
+      if (known != lookups.namespaces.end()) return known->second;
+      return lookups.namespaces.emplace(name, look_up(name)).first->second;
+    };
+  else
+    names.names.netns = [past](std::string_view name) { return netns_in(past, name); };
   Result<Filter> filter = Filter::parse(options.filter, names);
   if (!filter) return std::move(filter.error());
   LocalFilter local{.filter = std::move(*filter), .context = match_context(), .bytecode = {}};
@@ -77,11 +95,22 @@ uint32_t terminal_width() {
 
 // What was asked for and is in no log.
 std::string not_recorded(const ss::Options& options) {
+  using diag::bit;
+  using diag::Table;
   const ss::Show& show = options.show;
+  const auto named = [&](diag::TableSet tables) { return (options.selection.named & tables) != 0; };
   std::string words;
-  for (const auto& [asked, word] : {std::pair{show.information, "-i"},
+  for (const auto& [asked, word] : {std::pair{named(diag::kPacketTables), "packet sockets"},
+                                    {named(bit(Table::netlink)), "netlink sockets"},
+                                    {named(bit(Table::dccp)), "DCCP sockets"},
+                                    {named(diag::kVsockTables), "vsock sockets"},
+                                    {named(bit(Table::tipc)), "TIPC sockets"},
+                                    {named(bit(Table::xdp)), "XDP sockets"},
+                                    {show.bpf_maps, "--bpf-maps"},
+                                    {show.extended, "timers and shutdown of -e"},
+                                    {show.information, "-i"},
                                     {show.memory, "-m"},
-                                    {show.timer && !show.extended, "-o"},
+                                    {show.timer && !show.extended && !show.packet_filter, "-o"},
                                     {show.threads, "-T"},
                                     {show.packet_filter, "-b"},
                                     {show.tos, "--tos"},
@@ -95,8 +124,14 @@ std::string not_recorded(const ss::Options& options) {
   return words;
 }
 
-// The rows of a recorded moment, in the order of the trace table.
-Result<RowSource> rows_of_past(const ss::Options& options, const SsEdges& edges, bool& damaged) {
+using Replay = std::shared_ptr<const LogReplay>;
+
+// Whether what was recorded was chosen with this option; see Selection::text().
+bool was_recorded_with(const LogReplay& replay, const std::string& option) {
+  return (" " + replay.header().filter + " ").find(" " + option + " ") != std::string::npos;
+}
+
+Result<Replay> read_log(const ss::Options& options, const SsEdges& edges, bool& damaged) {
   if (options.summary) return Error{"ss: -s counts this host's sockets; not with --from", ErrorKind::usage};
   if (const std::string words = not_recorded(options); !words.empty())
     edges.message("not in an event log, and not shown: " + words);
@@ -104,21 +139,43 @@ Result<RowSource> rows_of_past(const ss::Options& options, const SsEdges& edges,
   if (!past) return std::move(past.error());
   damaged = past->damaged;
   auto replay = std::make_shared<const LogReplay>(std::move(past->replay));
-  // The recorder's own namespace has no name, and is the one that is meant when none is named.
-  return RowSource([replay, wanted = options.netns,
-                    all = options.all_netns](const std::function<bool(diag::Row &&)>& sink) -> Result<void> {
-    const NetnsNames& names = replay->netns_names();
-    const auto is_wanted = [&](const Socket& socket) {
-      return all || names.name(socket.netns) == wanted || std::to_string(socket.netns) == wanted;
-    };
+  if ((options.selection.named & diag::kUnixTables) != 0 && !was_recorded_with(*replay, "-x"))
+    edges.message("unix sockets are not in this log: `socktrace record -x` writes them");
+  return replay;
+}
+
+using IsWanted = std::function<bool(const Socket&)>;
+
+// The namespaces that -N and --all-netns choose. The recorder's own has no name, unless it was recorded with -N, and is the one
+// that is meant when none is named.
+Result<IsWanted> wanted_namespaces(const ss::Options& options, const Replay& replay) {
+  const std::string& name = options.netns;
+  if (options.all_netns) return IsWanted([](const Socket&) { return true; });
+  if (name.empty() || name == "self" || was_recorded_with(*replay, "-N " + name))
+    return IsWanted(
+        [replay](const Socket& socket) { return replay->netns_names().foreign_name(socket.netns).empty(); });
+  std::vector<uint32_t> inodes = replay->netns_names().called(name);
+  replay->table().for_each([&](const Socket& socket) {
+    if (std::to_string(socket.netns) == name) inodes.push_back(socket.netns);
+  });
+  if (inodes.empty())
+    return Error{"ss: -N: `" + name + "` is no network namespace of this log: --all-netns shows those it has",
+                 ErrorKind::usage};
+  return IsWanted(
+      [inodes](const Socket& socket) { return std::ranges::find(inodes, socket.netns) != inodes.end(); });
+}
+
+// The rows of a recorded moment, in the order of the trace table.
+RowSource rows_of_past(const Replay& replay, const IsWanted& is_wanted) {
+  return [replay, is_wanted](const std::function<bool(diag::Row &&)>& sink) -> Result<void> {
     for (const Socket* socket : ordered_rows(replay->table(), is_wanted)) {
-      const std::string netns = names.name(socket->netns);
+      const std::string netns = replay->netns_names().name(socket->netns);
       diag::Row row = recorded_row(*socket);
       row.netns_name = netns;
       if (!sink(std::move(row))) break;
     }
     return {};
-  });
+  };
 }
 
 // What a filter asks for and neither an end nor a dump file tells: every socket would be left out in silence.
@@ -168,9 +225,8 @@ bool selinux_is_enabled() {
 }
 
 Result<int> run_here(ss::Options& options) {
-  Interfaces interfaces;
-  Interfaces* const lenient = options.all_netns ? &interfaces : nullptr;
-  Result<LocalFilter> local = filter_here(options, lenient);
+  Lookups lookups{.lenient = options.all_netns && options.from.empty()};
+  Result<LocalFilter> local = filter_here(options, lookups);
   if (!local) return std::move(local.error());
   const Filter& filter = local->filter;
   if (const std::optional<Family> family = filter.family()) ss::select_family(options.selection, *family);
@@ -198,7 +254,7 @@ Result<int> run_here(ss::Options& options) {
   edges.want_owners = [&](std::span<const uint32_t> inodes) { owners.want(inodes); };
   edges.expect_owners = [&](uint32_t inode) { owners.expect(inode); };
   edges.enter = [&](const sys::NetNamespace& netns) -> Result<std::string> {
-    local = filter_here(options, lenient);
+    local = filter_here(options, lookups);
     if (!local) return std::move(local.error());
     return enrich::netns_name(netns);
   };
@@ -220,9 +276,13 @@ Result<int> run_here(ss::Options& options) {
   edges.sees_every_process = geteuid() == 0;
   bool damaged = false;
   if (!options.from.empty()) {
-    Result<RowSource> recorded = rows_of_past(options, edges, damaged);
-    if (!recorded) return std::move(recorded.error());
-    edges.rows = std::move(*recorded);
+    const Result<Replay> replay = read_log(options, edges, damaged);
+    if (!replay) return Error(replay.error());
+    local = filter_here(options, lookups, replay->get());
+    if (!local) return std::move(local.error());
+    const Result<IsWanted> is_wanted = wanted_namespaces(options, *replay);
+    if (!is_wanted) return Error(is_wanted.error());
+    edges.rows = rows_of_past(*replay, *is_wanted);
     edges.rows_are_recorded = true;
   } else if (!options.at.empty()) {
     return Error{"ss: --at needs --from LOG: this host's sockets are those of now", ErrorKind::usage};
@@ -233,7 +293,7 @@ Result<int> run_here(ss::Options& options) {
     };
   explain_missing_owners(options, edges);
   Result<int> code = run_ss(options, edges);
-  for (const auto& [name, found] : interfaces)
+  for (const auto& [name, found] : lookups.interfaces)
     if (!found) edges.message(fmt::format("no network namespace has an interface `{}`", name));
   if (code) empty_dump_file();
   if (code && failure) return std::move(*failure);
@@ -249,16 +309,10 @@ Result<int> run_ss_command(const std::vector<std::string>& words) {
   if (command->version) return print_text(version_text());
   ss::Options& options = command->options;
   if (options.netns.empty() || !options.from.empty()) return run_here(options);
+  const Result<sys::NetNamespace> netns = netns_of_option(options.netns);
+  if (!netns) return Error(netns.error());
   // All of it, so that the filter, names and the summary are of that namespace too.
-  std::optional<int> code;
-  Result<void> visited = source::in_named_netns(options.netns, [&](const sys::NetNamespace&) -> Result<void> {
-    Result<int> ran = run_here(options);
-    if (!ran) return std::move(ran.error());
-    code = *ran;
-    return {};
-  });
-  if (!visited) return std::move(visited.error());
-  return *code;
+  return sys::in_netns(*netns, [&] { return run_here(options); });
 }
 
 }  // namespace socktrace::cli

@@ -71,7 +71,7 @@ const std::string& remember(Map& map, const Key& key, const Lookup& lookup) {
 
 }  // namespace
 
-ss::Names system_names() {
+ss::Names system_names(std::optional<sys::NetNamespace> place) {
   auto cache = std::make_shared<Cache>();
   ss::Names names;
   names.service = [cache](uint16_t port, Table table) -> std::string_view {
@@ -89,12 +89,15 @@ ss::Names system_names() {
     });
   };
   // An index means something in its own namespace only, and only there can it be looked up.
-  names.interface = [cache](uint32_t netns, uint32_t index) -> std::string_view {
+  names.interface = [cache, place](uint32_t netns, uint32_t index) -> std::string_view {
     return remember(cache->interfaces, uint64_t{netns} << 32 | index, [&]() -> std::string {
-      char name[IF_NAMESIZE];
+      char name[IF_NAMESIZE] = "";
       const Result<uint32_t> here = sys::current_netns();
-      const bool is_here = netns == 0 || (here && *here == netns);
-      return is_here && if_indextoname(index, name) ? name : "if" + std::to_string(index);
+      if (netns == 0 || (here && *here == netns))
+        (void)if_indextoname(index, name);
+      else if (place && place->inode == netns)
+        (void)sys::run_in_netns(*place, [&] { (void)if_indextoname(index, name); });
+      return *name != '\0' ? name : "if" + std::to_string(index);
     });
   };
   names.host = [cache](Family family, const AddressBytes& address) -> std::string_view {

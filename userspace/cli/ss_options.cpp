@@ -233,8 +233,8 @@ class Parser {
       return usage("--group-by shows counts, the largest first: not with --columns, --sort or -D");
     if (options.json && !options.columns.empty())
       return usage("--json prints every field: not with --columns");
-    if (options.all_netns && (!options.netns.empty() || !options.from.empty()))
-      return usage("--all-netns is every namespace of this host: not with -N or --from");
+    if (options.all_netns && !options.netns.empty())
+      return usage("--all-netns is every network namespace: not with -N");
     if (!options.diag_file.empty() && (!options.from.empty() || options.all_netns || !options.netns.empty()))
       return usage("--diag-file is read instead of this host: not with --from, -N or --all-netns");
     return {};

@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <map>
+#include <ranges>
+#include <utility>
 
 #include "cli/exit_code.h"
 #include "cli/help.h"
@@ -23,6 +26,7 @@
 #include "enrich/netns_name.h"
 #include "source/namespaces.h"
 #include "sys/clock.h"
+#include "sys/netns.h"
 #include "sys/privileges.h"
 #include "sys/terminal.h"
 
@@ -38,6 +42,8 @@ void say(std::string_view message) {
 // What the question is put to: this host now, or a recorded moment.
 struct Evidence {
   std::vector<Socket> sockets;
+  std::vector<Socket> elsewhere;  // in other network namespaces, which `netns` names
+  NetnsNames netns;
   diagnose::HostFacts facts;
   LogHeader header;  // of the log; made up for this host
   WhyView view;
@@ -55,7 +61,10 @@ bool is_hidden(const Socket& socket) {
 }
 
 Result<Evidence> look_at_host(const WhyCommand& command, HostSockets& host) {
+  const Result<uint32_t> own = sys::current_netns();
+  if (!own) return Error(own.error());
   Evidence evidence;
+  evidence.netns = NetnsNames(*own);
   Result<std::vector<Socket>> sockets = host.dump({.port = command.where.port});
   if (!sockets) return std::move(sockets.error());
   evidence.sockets = std::move(*sockets);
@@ -77,11 +86,12 @@ Result<Evidence> look_at_log(const WhyCommand& command) {
   if (!past) return std::move(past.error());
   Evidence evidence;
   evidence.damaged = past->damaged;
-  const NetnsNames& netns = past->replay.netns_names();
+  evidence.netns = past->replay.netns_names();
   past->replay.table().for_each([&](const Socket& socket) {
-    if (!netns.name(socket.netns).empty()) return;  // not where the recorder was
     const bool is_port = command.where.port == 0 || socket.local.port == command.where.port;
-    if (is_port && (is_tcp(socket) || is_datagram(socket))) evidence.sockets.push_back(socket);
+    if (!is_port || (!is_tcp(socket) && !is_datagram(socket))) return;
+    const bool is_own = evidence.netns.foreign_name(socket.netns).empty();  // where the recorder was
+    (is_own ? evidence.sockets : evidence.elsewhere).push_back(socket);
   });
   evidence.header = past->replay.header();
   evidence.view.clock = past->replay.clock();
@@ -98,34 +108,39 @@ diagnose::Asker asker_now() {
 constexpr diagnose::Asker kAnybody{UINT32_MAX, true};
 
 // By somebody who is in the way, or, when no address was named, by anybody.
-bool is_held(const diagnose::Where& where, const std::vector<PortAnswer>& answers) {
-  return std::ranges::any_of(answers, [&](const PortAnswer& answer) {
-    if (where.family == Family::unspecified && !answer.bystanders.empty()) return true;
-    return std::ranges::any_of(answer.trials, [](const diagnose::Trial& trial) {
-      return std::ranges::any_of(trial.verdict.conflicts, diagnose::has_holder);
-    });
+bool is_held(const diagnose::Where& where, const PortAnswer& answer) {
+  if (where.family == Family::unspecified && !answer.bystanders.empty()) return true;
+  return std::ranges::any_of(answer.trials, [](const diagnose::Trial& trial) {
+    return std::ranges::any_of(trial.verdict.conflicts, diagnose::has_holder);
   });
 }
 
-// A free port is often one that a container has: no conflict, but what the user was looking for.
-void append_other_namespaces(std::string& out, const diagnose::Where& where, HostSockets& host,
-                             const WhyView& view) {
+// Listeners and bound sockets: what a port is held by, without its connections.
+constexpr StateMask kWaiting = mask(State::listen) | mask(State::close);
+
+// Adds what other network namespaces of this host have there. How many could not be entered.
+Result<size_t> look_elsewhere(const HostSockets::Request& request, HostSockets& host, Evidence& evidence) {
   bool is_own = true;  // the first
-  const auto visit = [&](const sys::NetNamespace& netns) -> Result<void> {
+  return source::in_every_netns([&](const sys::NetNamespace& netns) -> Result<void> {
     if (std::exchange(is_own, false)) return {};
-    const Result<std::vector<Socket>> sockets =
-        host.dump({.states = mask(State::listen) | mask(State::close), .port = where.port});
-    if (!sockets) return {};
-    for (const Socket& socket : *sockets) {
-      out += "    note     no conflict, but in network namespace ";
-      append_escaped(out, enrich::netns_name(netns));
-      out += ": ";
-      sink::append_holder(out, socket, view.now_ns, view.clock, view.style);
-      out += '\n';
-    }
+    Result<std::vector<Socket>> sockets = host.dump(request);
+    if (!sockets || sockets->empty()) return {};
+    evidence.netns.set(netns.inode, enrich::netns_name(netns));
+    std::ranges::move(*sockets, std::back_inserter(evidence.elsewhere));
     return {};
-  };
-  (void)source::in_every_netns(visit);
+  });
+}
+
+// What is free here may be held in another network namespace.
+void add_elsewhere(const diagnose::Where& where, std::vector<PortAnswer>& answers, HostSockets* host,
+                   Evidence& evidence) {
+  const auto is_free = [&](const PortAnswer& answer) { return !is_held(where, answer); };
+  if (std::ranges::none_of(answers, is_free)) return;
+  if (host) (void)look_elsewhere({.states = kWaiting, .port = where.port}, *host, evidence);
+  for (PortAnswer& answer : answers | std::views::filter(is_free))
+    for (const Socket& socket : evidence.elsewhere)
+      if ((mask(socket.state) & kWaiting) != 0 && diagnose::meets(answer, socket))
+        answer.elsewhere.push_back(&socket);
 }
 
 // Who had the port before it was free, and who has failed to get it.
@@ -188,7 +203,7 @@ void append_history(std::string& out, const History& history, bool held, const W
 }
 
 void append_json(std::string& out, const std::vector<PortAnswer>& answers, const Evidence& evidence) {
-  LogEncoder encoder;
+  LogEncoder encoder(&evidence.netns);
   std::string unused;
   encoder.header(unused, evidence.header);
   for (const PortAnswer& answer : answers) {
@@ -200,7 +215,7 @@ void append_json(std::string& out, const std::vector<PortAnswer>& answers, const
       asked.socket.local = trial.request.local;
       asked.error = trial.verdict.error;
       asked.conflicts = trial.verdict.conflicts;
-      encoder.bind_answer(out, asked, trial.works_with, answer.bystanders);
+      encoder.bind_answer(out, asked, trial.works_with, answer.bystanders, answer.elsewhere);
     }
   }
 }
@@ -211,14 +226,15 @@ Result<int> answer_port(const WhyCommand& command, Evidence& evidence, HostSocke
   if (host)
     for (PortAnswer& answer : answers)
       for (diagnose::Trial& trial : answer.trials) enrich::add_lineage(trial.verdict.conflicts);
-  const bool held = is_held(command.where, answers);
+  add_elsewhere(command.where, answers, host, evidence);
+  const bool held =
+      std::ranges::any_of(answers, [&](const PortAnswer& answer) { return is_held(command.where, answer); });
   Output output;
   if (command.json) {
     append_json(output.buffer(), answers, evidence);
   } else {
     for (const PortAnswer& answer : answers)
       append_answer(output.buffer(), answer, evidence.facts, evidence.view);
-    if (host && !held) append_other_namespaces(output.buffer(), command.where, *host, evidence.view);
     if (!host) {
       Result<History> history = history_in(command);
       if (!history) return std::move(history.error());
@@ -229,30 +245,46 @@ Result<int> answer_port(const WhyCommand& command, Evidence& evidence, HostSocke
   return held ? kOk : kNothingFound;
 }
 
-Result<int> answer_process(const WhyCommand& command, const Evidence& evidence) {
-  const diagnose::Where& where = command.where;
-  std::map<uint32_t, std::pair<ProcessRef, std::vector<const Socket*>>> found;
-  for (const Socket& socket : evidence.sockets)
+struct Holdings {
+  ProcessRef process;
+  std::vector<const Socket*> sockets;
+};
+
+// By pid: what the process that was asked about holds, or each of that name.
+void add_holdings(std::map<uint32_t, Holdings>& found, const diagnose::Where& where,
+                  const std::vector<Socket>& sockets) {
+  for (const Socket& socket : sockets)
     for (const Owner& owner : socket.owners) {
       if (!owner.process || owner.exited) continue;
       if (where.pid != 0 ? owner.process->pid != where.pid : owner.process->name != where.process) continue;
-      auto& [process, sockets] = found[owner.process->pid];
-      process = owner.process;
-      if (sockets.empty() || sockets.back() != &socket) sockets.push_back(&socket);
+      Holdings& holdings = found[owner.process->pid];
+      holdings.process = owner.process;
+      if (holdings.sockets.empty() || holdings.sockets.back() != &socket) holdings.sockets.push_back(&socket);
     }
+}
+
+Result<int> answer_process(const WhyCommand& command, Evidence& evidence, HostSockets* host) {
+  const Result<size_t> closed = host ? look_elsewhere({}, *host, evidence) : 0;
+  if (!closed) return Error(closed.error());
+  std::map<uint32_t, Holdings> found;
+  add_holdings(found, command.where, evidence.sockets);
+  add_holdings(found, command.where, evidence.elsewhere);
   Output output;
-  LogEncoder encoder;
+  LogEncoder encoder(&evidence.netns);
   std::string unused;
   encoder.header(unused, evidence.header);
-  for (const auto& [pid, held] : found) {
+  for (const auto& [pid, holdings] : found) {
     if (command.json)
-      for (const Socket* socket : held.second) encoder.row(output.buffer(), *socket, evidence.view.now_ns);
+      for (const Socket* socket : holdings.sockets)
+        encoder.row(output.buffer(), *socket, evidence.view.now_ns);
     else
-      append_holdings(output.buffer(), *held.first, held.second);
+      append_holdings(output.buffer(), *holdings.process, holdings.sockets, evidence.netns);
   }
   if (Result<bool> flushed = output.flush(); !flushed) return std::move(flushed.error());
   if (!found.empty()) return kOk;
-  say(fmt::format("no process {} holds a TCP or UDP socket", command.text));
+  say(fmt::format(
+      "no process {} holds a TCP or UDP socket{}", command.text,
+      *closed == 0 ? "" : " in this network namespace; for the others: sudo socktrace why " + command.text));
   return kNothingFound;
 }
 
@@ -274,9 +306,11 @@ Result<int> run_why_command(const std::vector<std::string>& words) {
     say("sockets of other users have no process and unknown options here: sudo socktrace why " +
         command->text);
   evidence->view.style = {.utc = command->past.utc,
-                          .color = sys::use_color(*mode, sys::color_inputs(STDOUT_FILENO))};
-  Result<int> code = command->where.port == 0 ? answer_process(*command, *evidence)
-                                              : answer_port(*command, *evidence, host ? &*host : nullptr);
+                          .color = sys::use_color(*mode, sys::color_inputs(STDOUT_FILENO)),
+                          .netns = &evidence->netns};
+  HostSockets* const asked = host ? &*host : nullptr;
+  Result<int> code = command->where.port == 0 ? answer_process(*command, *evidence, asked)
+                                              : answer_port(*command, *evidence, asked);
   if (code && evidence->damaged) return kDamaged;
   return code;
 }

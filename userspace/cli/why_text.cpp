@@ -109,6 +109,17 @@ void append_bystanders(std::string& out, const PortAnswer& answer, const WhyView
   if (!connections.empty()) append_line(out, "also", count_by_state(connections));
 }
 
+// A free port is often one that a container has: what the user was looking for.
+void append_elsewhere(std::string& out, const PortAnswer& answer, const WhyView& view) {
+  for (const Socket* socket : answer.elsewhere) {
+    out += "    note     no conflict, but in network namespace ";
+    append_escaped(out, view.style.netns->foreign_name(socket->netns));
+    out += ": ";
+    sink::append_holder(out, *socket, view.now_ns, view.clock, view.style);
+    out += '\n';
+  }
+}
+
 void append_notes(std::string& out, const PortAnswer& answer, const diagnose::HostFacts& facts) {
   const diagnose::BindRequest& request = answer.trials.front().request;
   if (answer.trials.front().verdict.error != 0) return;
@@ -146,13 +157,15 @@ void append_answer(std::string& out, const PortAnswer& answer, const diagnose::H
     }
   }
   append_bystanders(out, answer, view);
+  append_elsewhere(out, answer, view);
   append_notes(out, answer, facts);
 }
 
-void append_holdings(std::string& out, const Process& process, const std::vector<const Socket*>& sockets) {
+void append_holdings(std::string& out, const Process& process, const std::vector<const Socket*>& sockets,
+                     const NetnsNames& netns) {
   append_name(out, process);
   out += "  ";
-  append_escaped(out, process.user.empty() ? std::to_string(process.uid) : process.user);
+  append_user(out, process);
   if (const std::string& unit = process.unit.empty() ? process.container : process.unit; !unit.empty()) {
     out += ' ';
     append_escaped(out, unit);
@@ -166,10 +179,11 @@ void append_holdings(std::string& out, const Process& process, const std::vector
       chain += fmt::format("{}{}[{}]", chain.empty() ? "" : " → ", escape(parent->name), parent->pid);
     if (!chain.empty()) out += "    chain    " + chain + '\n';
   }
-  std::vector<const Socket*> connections;
+  std::map<std::string, std::vector<const Socket*>> connections;  // by what their network namespace is called
   for (const Socket* socket : sockets) {
+    const std::string where = netns.foreign_name(socket->netns);
     if (is_connection(*socket)) {
-      connections.push_back(socket);
+      connections[where].push_back(socket);
       continue;
     }
     const auto owner = std::ranges::find_if(
@@ -177,9 +191,11 @@ void append_holdings(std::string& out, const Process& process, const std::vector
     out += fmt::format("    holds    {} ", ss_name(socket->state));
     append_where(out, *socket);
     if (owner != socket->owners.end() && owner->fd >= 0) out += fmt::format("  fd {}", owner->fd);
+    if (!where.empty()) out += "  netns " + escape(where);
     out += '\n';
   }
-  if (!connections.empty()) append_line(out, "holds", count_by_state(connections));
+  for (const auto& [where, counted] : connections)
+    append_line(out, "holds", count_by_state(counted) + (where.empty() ? "" : "  netns " + where));
 }
 
 }  // namespace socktrace::cli

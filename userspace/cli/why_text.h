@@ -26,10 +26,12 @@ struct WhyView {
 //       why      same port, overlapping address, neither socket has SO_REUSEPORT
 //       next     systemctl status nginx.service
 //       works    [::]:8080 with IPV6_V6ONLY
+//       note     no conflict, but in network namespace blue: nginx[1204] root  LISTEN 0.0.0.0:8080  fd 6
 void append_answer(std::string& out, const diagnose::PortAnswer& answer, const diagnose::HostFacts& facts,
                    const WhyView& view);
 
 // A process and the ports it holds: listeners and bound sockets one by one, connections by number.
-void append_holdings(std::string& out, const Process& process, const std::vector<const Socket*>& sockets);
+void append_holdings(std::string& out, const Process& process, const std::vector<const Socket*>& sockets,
+                     const NetnsNames& netns);
 
 }  // namespace socktrace::cli

@@ -61,7 +61,7 @@ BindOptions options_of(const st_sock& sock) {
   options.reuse_address = sock.options & ST_O_REUSEADDR;
   options.reuse_port = sock.options & ST_O_REUSEPORT;
   options.v6_only = sock.options & ST_O_V6ONLY;
-  options.v6_only_known = options.known;
+  options.v6_only_known = options.known && sock.family == AF_INET6;
   options.port_locked = sock.options & ST_O_PORT_LOCKED;
   return options;
 }

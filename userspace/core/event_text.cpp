@@ -63,6 +63,15 @@ void append_name(std::string& out, const Process& process) {
   out += ']';
 }
 
+void append_user(std::string& out, const Process& process) {
+  if (!process.user.empty())
+    append_escaped(out, process.user);
+  else if (process.uid != UINT32_MAX)
+    out += std::to_string(process.uid);
+  else
+    out += '?';
+}
+
 void append_error(std::string& out, int error) {
   const std::string_view name = errno_name(error);
   if (!name.empty())

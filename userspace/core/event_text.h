@@ -13,6 +13,8 @@ namespace socktrace {
 void append_where(std::string& out, const Socket& socket);
 // "nginx[991]"; "?[991]" when the name is unknown.
 void append_name(std::string& out, const Process& process);
+// "www-data"; the uid of a user without a name, "?" when not even that is known.
+void append_user(std::string& out, const Process& process);
 // `TITLE(name[pid],name[pid])`, each process once.
 void append_processes(std::string& out, std::string_view title, const std::vector<Owner>& owners);
 // "EADDRINUSE", or "errno 133" for a number without a name here.

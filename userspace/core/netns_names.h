@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace socktrace {
 
@@ -26,6 +28,13 @@ class NetnsNames {
   // The same, but empty for our own.
   [[nodiscard]] std::string foreign_name(uint32_t netns) const {
     return netns == own_ ? std::string() : name(netns);
+  }
+  // Those that are called so.
+  [[nodiscard]] std::vector<uint32_t> called(std::string_view name) const {
+    std::vector<uint32_t> found;
+    for (const auto& [netns, known] : names_)
+      if (known == name) found.push_back(netns);
+    return found;
   }
 
  private:

@@ -12,7 +12,7 @@ namespace socktrace {
 struct Process {
   uint32_t pid = 0;
   uint64_t start_ns = 0;   // CLOCK_BOOTTIME; 0 unknown. /proc gives clock ticks: compare with same_process()
-  uint32_t uid = 0;        // effective uid
+  uint32_t uid = 0;        // effective uid; UINT32_MAX unknown
   std::string name;        // comm of the group leader, raw bytes, at most 15
   std::string executable;  // target of /proc/PID/exe; empty when unknown
   std::string user;        // name of uid; empty when unknown

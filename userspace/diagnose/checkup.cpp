@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <utility>
+
 namespace socktrace::diagnose {
 namespace {
 
@@ -16,11 +19,11 @@ Check works(std::string_view section, std::string name, std::string found) {
 }
 
 Check check_btf(const HostCondition& host) {
-  if (host.btf) return works(kKernel, "BTF", "/sys/kernel/btf/vmlinux");
+  if (host.btf_problem.empty()) return works(kKernel, "BTF", "/sys/kernel/btf/vmlinux");
   return {kKernel,
           "BTF",
           Verdict::missing,
-          "no /sys/kernel/btf/vmlinux",
+          host.btf_problem,
           "nothing can be traced",
           "boot a kernel with CONFIG_DEBUG_INFO_BTF=y (all distributions since 2021), or mount sysfs"};
 }
@@ -40,31 +43,35 @@ Check check_lockdown(const HostCondition& host) {
 struct Need {
   const char* name;
   bool sys::Privileges::*has;
-  bool in_sys_admin;
   Verdict without;
   const char* cost;
+  bool in_sys_admin;              // what it is for, but for what follows
+  const char* cost_beside_admin;  // what CAP_SYS_ADMIN does not give; null: nothing
 };
 
 constexpr Need kNeeds[] = {
-    {"CAP_BPF", &sys::Privileges::bpf, true, Verdict::missing, "no BPF program can be loaded"},
-    {"CAP_PERFMON", &sys::Privileges::perfmon, true, Verdict::missing, "no tracing program can be loaded"},
-    {"CAP_NET_ADMIN", &sys::Privileges::net_admin, false, Verdict::missing,
-     "no cgroup hook can be attached, and sock_diag hides details of other users' sockets"},
-    {"CAP_SYS_PTRACE", &sys::Privileges::sys_ptrace, false, Verdict::off,
-     "a scan of /proc does not show who owns other users' sockets"},
-    {"CAP_SYS_ADMIN", &sys::Privileges::sys_admin, false, Verdict::off,
-     "other network namespaces cannot be entered; tracepoints may be out of reach"},
+    {"CAP_BPF", &sys::Privileges::bpf, Verdict::missing, "no BPF program can be loaded", true, nullptr},
+    {"CAP_PERFMON", &sys::Privileges::perfmon, Verdict::missing, "no tracing program can be loaded", true,
+     nullptr},
+    {"CAP_NET_ADMIN", &sys::Privileges::net_admin, Verdict::off,
+     "no cgroup hook can be attached, and sock_diag hides details of other users' sockets", true,
+     "sock_diag hides details of other users' sockets"},
+    {"CAP_SYS_PTRACE", &sys::Privileges::sys_ptrace, Verdict::off,
+     "a scan of /proc does not show who owns other users' sockets", false, nullptr},
+    {"CAP_SYS_ADMIN", &sys::Privileges::sys_admin, Verdict::off,
+     "other network namespaces cannot be entered; tracepoints may be out of reach", false, nullptr},
 };
 
 Check check_capability(const HostCondition& host, const Need& need) {
   const sys::Privileges& privileges = host.privileges;
   if (privileges.*need.has) return works(kPrivileges, need.name, "");
-  if (need.in_sys_admin && privileges.sys_admin) return works(kPrivileges, need.name, "by CAP_SYS_ADMIN");
+  const bool by_admin = need.in_sys_admin && privileges.sys_admin;
+  if (by_admin && !need.cost_beside_admin) return works(kPrivileges, need.name, "by CAP_SYS_ADMIN");
   return {kPrivileges,
           need.name,
           need.without,
           "not ours",
-          need.cost,
+          by_admin ? need.cost_beside_admin : need.cost,
           fmt::format("run with sudo, or give it: AmbientCapabilities={} in a unit, setcap on the binary",
                       need.name)};
 }
@@ -94,6 +101,13 @@ Check check_tracefs(const HostCondition& host) {
 }
 
 Check check_proc(const HostCondition& host) {
+  if (!host.proc)
+    return {kMounts,
+            "/proc",
+            Verdict::missing,
+            "not mounted",
+            "network namespaces and processes are not known: nothing can be traced",
+            "mount it: mount -t proc proc /proc"};
   if (host.processes_hidden && !host.privileges.sys_ptrace)
     return {kMounts,
             "/proc",
@@ -141,12 +155,26 @@ Check check_jit(const HostCondition& host) {
           "sysctl net.core.bpf_jit_enable=1"};
 }
 
+// "6.1.0-37-amd64" is 6.1.
+bool is_at_least(std::string_view release, int major, int minor) {
+  int numbers[2] = {};
+  const char* cursor = release.data();
+  const char* const end = cursor + release.size();
+  for (int& number : numbers) {
+    const auto [next, failure] = std::from_chars(cursor, end, number);
+    if (failure != std::errc()) return false;
+    cursor = next == end ? next : next + 1;
+  }
+  return std::pair(numbers[0], numbers[1]) >= std::pair(major, minor);
+}
+
 Check check_locked_memory(const HostCondition& host) {
   constexpr uint64_t kEnough = uint64_t{32} << 20;
   const char* name = "locked memory (ulimit -l)";
   if (host.locked_memory == UINT64_MAX) return works(kLimits, name, "unlimited");
   std::string found = fmt::format("{} KiB", host.locked_memory >> 10);
-  if (host.locked_memory >= kEnough || host.privileges.sys_resource || host.attached)
+  if (host.locked_memory >= kEnough || host.privileges.sys_resource || host.attached ||
+      is_at_least(host.release, 5, 11))
     return works(kLimits, name, std::move(found));
   return {kLimits,
           name,

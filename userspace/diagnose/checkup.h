@@ -31,8 +31,8 @@ struct Check {
 
 // What a host provides, beside the hooks themselves.
 struct HostCondition {
-  std::string release;  // uname -r
-  bool btf = false;     // /sys/kernel/btf/vmlinux can be read
+  std::string release;      // uname -r
+  std::string btf_problem;  // of /sys/kernel/btf/vmlinux; empty: it is there and is BTF
   std::string
       lockdown;  // "none", "integrity", "confidentiality"; empty: not told (securityfs is not mounted)
   sys::Privileges privileges;
@@ -40,7 +40,8 @@ struct HostCondition {
   std::string cgroup2_problem;
   std::string tracefs;
   std::string tracefs_problem;
-  bool processes_hidden = false;    // /proc is mounted with hidepid
+  bool proc = true;                 // /proc is mounted
+  bool processes_hidden = false;    // with hidepid
   bool whole_pid_namespace = true;  // all processes of the host are in our pid namespace
   std::optional<int64_t> perf_event_paranoid;
   std::optional<int64_t> unprivileged_bpf_disabled;

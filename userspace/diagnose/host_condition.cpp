@@ -1,8 +1,11 @@
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 
 #include "diagnose/checkup.h"
@@ -37,6 +40,23 @@ uint64_t soft_limit(int resource) {
   return limit.rlim_cur;
 }
 
+std::string problem_of_btf() {
+  constexpr uint16_t kMagic = 0xEB9F;  // BTF_MAGIC, include/uapi/linux/btf.h
+  constexpr const char* kPath = "/sys/kernel/btf/vmlinux";
+  const Result<sys::UniqueFd> file = sys::open_at(AT_FDCWD, kPath, O_RDONLY);
+  if (!file && file.error().code == ENOENT) return std::string("no ") + kPath;
+  if (!file) return file.error().message;
+  uint16_t magic = 0;
+  if (::read(file->get(), &magic, sizeof magic) != sizeof magic || magic != kMagic)
+    return std::string(kPath) + " is not BTF";
+  return {};
+}
+
+bool has_proc() {
+  struct statfs filesystem {};
+  return ::statfs("/proc", &filesystem) == 0 && filesystem.f_type == PROC_SUPER_MAGIC;
+}
+
 void take_mount(const Result<std::string>& point, std::string& where, std::string& problem) {
   if (point)
     where = *point;
@@ -50,7 +70,8 @@ HostCondition read_host_condition() {
   HostCondition host;
   utsname names{};
   if (uname(&names) == 0) host.release = names.release;
-  host.btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+  host.btf_problem = problem_of_btf();
+  host.proc = has_proc();
   host.lockdown = read_lockdown();
   if (const Result<sys::Privileges> privileges = sys::current_privileges()) host.privileges = *privileges;
   if (const Result<std::vector<sys::Mount>> mounts = sys::read_mounts()) {

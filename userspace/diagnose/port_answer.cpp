@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "diagnose/claim.h"
+
 namespace socktrace::diagnose {
 namespace {
 
@@ -90,6 +92,13 @@ std::vector<PortAnswer> answer(const Where& where, const Asker& asker, SocketSpa
         answer.bystanders.push_back(socket);
   }
   return answers;
+}
+
+bool meets(const PortAnswer& answer, const Socket& socket) {
+  return is_of(answer.protocol, socket) && std::ranges::any_of(answer.trials, [&](const Trial& trial) {
+           return socket.local.port == trial.request.local.port &&
+                  addresses_overlap(claim_of(trial.request), claim_of(socket, Unknown::blocks));
+         });
 }
 
 }  // namespace socktrace::diagnose

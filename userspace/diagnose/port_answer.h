@@ -30,10 +30,15 @@ struct PortAnswer {
   uint16_t protocol = 0;                  // IPPROTO_TCP or IPPROTO_UDP
   std::vector<Trial> trials;              // at the address asked for, or at 0.0.0.0 and [::]
   std::vector<const Socket*> bystanders;  // sockets on the port that make none of the trials fail
+  // What stands in no way, as it is in another network namespace: for who asks to add, with meets().
+  std::vector<const Socket*> elsewhere;
 };
 
 // `sockets`: those of one network namespace, at least all on the port. One answer for each protocol asked for.
 std::vector<PortAnswer> answer(const Where& where, const Asker& asker, SocketSpan sockets,
                                const HostFacts& facts);
+
+// Whether the socket, wherever it is, has the port, the protocol and an address that was asked about.
+bool meets(const PortAnswer& answer, const Socket& socket);
 
 }  // namespace socktrace::diagnose

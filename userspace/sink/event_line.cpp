@@ -60,10 +60,7 @@ std::string_view color_of(char glyph) {
 
 void append_user_and_unit(std::string& out, const Process& process) {
   out += ' ';
-  if (process.user.empty())
-    out += std::to_string(process.uid);
-  else
-    append_escaped(out, process.user);
+  append_user(out, process);
   const std::string& unit = process.unit.empty() ? process.container : process.unit;
   if (unit.empty()) return;
   out += ' ';

@@ -51,15 +51,11 @@ Result<sys::NetNamespace> named_netns(const std::string& name) {
     netns.name = name;
   }
   if (netns.inode == 0)
-    return Error{"`" + name + "` is no network namespace: neither a name (ip netns), a pid nor a path",
+    return Error{"`" + name +
+                     "` is no network namespace: neither a name (socktrace ss --all-netns shows them), a pid "
+                     "nor a path",
                  ErrorKind::usage};
   return netns;
-}
-
-Result<void> in_named_netns(const std::string& name, const NamespaceVisitor& visit) {
-  const Result<sys::NetNamespace> netns = named_netns(name);
-  if (!netns) return Error(netns.error());
-  return sys::in_netns(*netns, [&] { return visit(*netns); });
 }
 
 }  // namespace socktrace::source

@@ -18,7 +18,5 @@ Result<size_t> in_every_netns(const NamespaceVisitor& visit);
 // The namespace of that name (/run/netns/NAME), else of that process, or behind that path; "self" is our own.
 // ErrorKind::usage when it is none of these.
 Result<sys::NetNamespace> named_netns(const std::string& name);
-// Calls `visit` inside it.
-Result<void> in_named_netns(const std::string& name, const NamespaceVisitor& visit);
 
 }  // namespace socktrace::source

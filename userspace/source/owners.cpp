@@ -123,7 +123,7 @@ void attribute(Socket& socket, const OwnerMap& owners, const DescribeHolder& des
   socket.options.reuse_address = (first.options & ST_O_REUSEADDR) != 0;
   socket.options.reuse_port = (first.options & ST_O_REUSEPORT) != 0;
   socket.options.v6_only = (first.options & ST_O_V6ONLY) != 0;
-  socket.options.v6_only_known = true;
+  socket.options.v6_only_known = socket.family == Family::inet6;
   socket.options.port_locked = (first.options & ST_O_PORT_LOCKED) != 0;
 }
 

@@ -96,7 +96,12 @@ std::vector<NetNamespace> list_of(std::map<uint32_t, NetNamespace> found) {
 
 Result<uint32_t> current_netns() {
   auto target = read_link_at(AT_FDCWD, "/proc/thread-self/ns/net");
-  if (!target) return std::move(target.error()).within("current network namespace");
+  if (!target) {
+    Error error = std::move(target.error()).within("current network namespace");
+    error.kind = ErrorKind::unavailable;
+    if (error.code == ENOENT) error.message += "; mount /proc: mount -t proc proc /proc";
+    return error;
+  }
   const auto inode = parse_inode_link(*target, "net");
   if (!inode) return Error{"current network namespace: unexpected name " + *target};
   return *inode;

@@ -16,8 +16,15 @@ std::atomic<bool> given_up = false;
 Result<Signals> Signals::block(std::initializer_list<int> signals) {
   sigset_t blocked;
   sigset_t former;
+  sigset_t ignored;
   sigemptyset(&blocked);
-  for (const int signal : signals) sigaddset(&blocked, signal);
+  sigemptyset(&ignored);
+  for (const int signal : signals) {
+    sigaddset(&blocked, signal);
+    struct sigaction former_action {};
+    if (sigaction(signal, nullptr, &former_action) == 0 && former_action.sa_handler == SIG_IGN)
+      sigaddset(&ignored, signal);
+  }
   UniqueFd fd(signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd) return Error::system("signalfd", errno);
   struct sigaction interrupt {};  // without SA_RESTART
@@ -25,7 +32,7 @@ Result<Signals> Signals::block(std::initializer_list<int> signals) {
   if (sigaction(SIGRTMIN, &interrupt, nullptr) != 0) return Error::system("sigaction", errno);
   if (const int error = pthread_sigmask(SIG_BLOCK, &blocked, &former); error != 0)
     return Error::system("block signals", error);
-  return Signals(std::move(fd), former);
+  return Signals(std::move(fd), former, ignored);
 }
 
 Signals::~Signals() {

@@ -23,12 +23,16 @@ class Signals {
   [[nodiscard]] std::optional<int> next() const;      // does not wait
   // Whether SIGINT or SIGTERM waits to be taken; for another thread, with all signals blocked.
   static bool end_is_pending();
+  // Whether who started us had the signal ignored (nohup); it is taken all the same, as it was blocked.
+  [[nodiscard]] bool was_ignored(int signal) const { return sigismember(&ignored_, signal) == 1; }
 
  private:
-  Signals(UniqueFd fd, const sigset_t& former) : fd_(std::move(fd)), former_(former) {}
+  Signals(UniqueFd fd, const sigset_t& former, const sigset_t& ignored)
+      : fd_(std::move(fd)), former_(former), ignored_(ignored) {}
 
   UniqueFd fd_;
   sigset_t former_;
+  sigset_t ignored_;
 };
 
 // Who reads standard output does not, and we are to end: a write that `writer` is in is interrupted, and from now on every

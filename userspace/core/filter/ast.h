@@ -47,9 +47,10 @@ struct Predicate {
   Subject subject{};
   Compare compare = Compare::equal;
   std::vector<HostCondition> hosts;  // source, destination: equal to one of them
-  uint64_t number = 0;         // port (in two's complement), ifindex, mark, cgroup id, pid, uid, netns, errno
-  uint32_t mask = UINT32_MAX;  // mark
-  std::string text;            // command, unit, event: glob; container: beginning of the id
+  uint64_t number = 0;               // port (in two's complement), ifindex, mark, cgroup id, pid, uid, errno
+  uint32_t mask = UINT32_MAX;        // mark
+  std::vector<uint32_t> namespaces;  // netns: any of these; device: in these alone, empty: anywhere
+  std::string text;  // command, unit, event: glob; container: beginning of the id, or the name
 };
 
 struct Node {

@@ -27,12 +27,14 @@ struct FilterNames {
   std::function<std::optional<uint32_t>(std::string_view name)> device;  // ifindex
   std::function<std::optional<uint64_t>(std::string_view path)> cgroup;  // id
   std::function<std::optional<uint32_t>(std::string_view name)> user;    // uid
-  std::function<std::optional<uint32_t>(std::string_view name)> netns;   // inode number
+  std::function<std::vector<uint32_t>(std::string_view name)> netns;     // inode numbers of all called so
 };
 
 struct FilterOptions {
   FilterNames names;
   Family family = Family::unspecified;  // of addresses without a prefix such as "unix:"; from -4, -6, -x …
+  uint32_t device_netns =
+      0;  // the network namespace whose interfaces names.device knows; 0: that of every socket
 };
 
 // What a filter needs beside the socket.

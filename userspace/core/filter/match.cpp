@@ -15,6 +15,10 @@ using filter::Node;
 using filter::Predicate;
 using filter::Subject;
 
+bool contains(const std::vector<uint32_t>& numbers, uint32_t number) {
+  return std::ranges::find(numbers, number) != numbers.end();
+}
+
 bool glob(const std::string& pattern, const std::string& text, int flags = 0) {
   return fnmatch(pattern.c_str(), text.c_str(), flags) == 0;
 }
@@ -116,6 +120,33 @@ bool any_owner(const Socket& socket, const MatchContext& context, F&& accepts) {
                      [&](const Owner& owner) { return owner.process && accepts(*owner.process); });
 }
 
+// Of a socket whose network namespace no hook could tell, any may be meant.
+bool is_in(const std::vector<uint32_t>& namespaces, const Socket& socket) {
+  return namespaces.empty() || socket.netns == 0 || contains(namespaces, socket.netns);
+}
+
+// Without an owner whose user is known, the socket's own is what there is.
+bool has_user(const Socket& socket, const MatchContext& context, uint64_t uid) {
+  if (uid == UINT32_MAX) return false;
+  if (any_owner(socket, context, [&](const Process& process) { return process.uid == uid; })) return true;
+  const bool unknown =
+      !any_owner(socket, context, [](const Process& process) { return process.uid != UINT32_MAX; });
+  return unknown && socket.uid == uid;
+}
+
+bool is_hexadecimal(const std::string& text) {
+  return text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+// Ids are known as their runtime abbreviates them, to 12 digits or 13, and written with more or fewer; names are whole.
+bool is_container(const std::string& container, const std::string& wanted) {
+  constexpr size_t kShortestId = 12;
+  if (container.empty() || wanted.empty()) return false;
+  if (container.size() < kShortestId || !is_hexadecimal(container) || !is_hexadecimal(wanted))
+    return container == wanted;
+  return container.starts_with(wanted) || wanted.starts_with(container);
+}
+
 // What a predicate says of a socket: false, true, or not known.
 enum class Truth : uint8_t { no, unknown, yes };
 
@@ -170,7 +201,7 @@ bool matches_predicate(const Predicate& predicate, const Socket& socket, const M
       return port ? compare(*port, predicate.compare, static_cast<int64_t>(predicate.number)) : !wanted;
     }
     case Subject::device:
-      return (socket.ifindex == predicate.number) == wanted;
+      return (socket.ifindex == predicate.number && is_in(predicate.namespaces, socket)) == wanted;
     case Subject::mark:
       return ((socket.mark & predicate.mask) == predicate.number) == wanted;
     case Subject::cgroup:
@@ -183,22 +214,17 @@ bool matches_predicate(const Predicate& predicate, const Socket& socket, const M
     case Subject::command:
       return any_owner(socket, context, [&](const Process& p) { return glob(predicate.text, p.name); }) ==
              wanted;
-    case Subject::user: {
-      const bool owner =
-          any_owner(socket, context, [&](const Process& p) { return p.uid == predicate.number; });
-      return (owner || (socket.owners.empty() && socket.uid == predicate.number)) == wanted;
-    }
+    case Subject::user:
+      return has_user(socket, context, predicate.number) == wanted;
     case Subject::unit:
       return any_owner(socket, context, [&](const Process& p) {
                return glob(predicate.text, p.unit) || glob(predicate.text + ".service", p.unit);
              }) == wanted;
     case Subject::container:
-      return any_owner(socket, context, [&](const Process& p) {
-               const size_t common = std::min(p.container.size(), predicate.text.size());
-               return common != 0 && p.container.compare(0, common, predicate.text, 0, common) == 0;
-             }) == wanted;
+      return any_owner(socket, context,
+                       [&](const Process& p) { return is_container(p.container, predicate.text); }) == wanted;
     case Subject::netns:
-      return (socket.netns == predicate.number) == wanted;
+      return contains(predicate.namespaces, socket.netns) == wanted;
     case Subject::event:
       return (context.event != nullptr && glob(predicate.text, std::string(name(context.event->kind)))) ==
              wanted;

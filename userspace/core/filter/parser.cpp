@@ -35,7 +35,7 @@ constexpr std::array kWords = {
     Word{"comm", Subject::command, true, false, true, "a command name"},
     Word{"user", Subject::user, true, false, true, "a user"},
     Word{"unit", Subject::unit, true, false, true, "a systemd unit"},
-    Word{"container", Subject::container, true, false, true, "a container id"},
+    Word{"container", Subject::container, true, false, true, "a container id or name"},
     Word{"netns", Subject::netns, true, false, true, "a network namespace"},
     Word{"event", Subject::event, true, false, true, "the name of an event"},
     Word{"errno", Subject::error, true, false, true, "an errno"},
@@ -90,12 +90,15 @@ std::optional<uint32_t> parse_mark(std::string_view text) {
 }
 
 // By name, by index, or as the kernel's index is written where a device has no name: if3.
-std::optional<uint64_t> parse_device(std::string_view text, const FilterNames& names) {
-  if (const std::optional<uint64_t> index = parse_number(text)) return index;
-  if (names.device)
-    if (const std::optional<uint32_t> index = names.device(text)) return index;
-  if (text.starts_with("if")) return parse_number(text.substr(2));
-  return std::nullopt;
+bool parse_device(std::string_view text, const FilterOptions& options, Predicate& predicate) {
+  std::optional<uint64_t> index = parse_number(text);
+  if (!index && options.names.device) {
+    index = options.names.device(text);
+    if (index && options.device_netns != 0) predicate.namespaces = {options.device_netns};
+  }
+  if (!index && text.starts_with("if")) index = parse_number(text.substr(2));
+  predicate.number = index.value_or(0);
+  return index.has_value();
 }
 
 std::unique_ptr<Node> make(Node::Kind kind, std::unique_ptr<Node> left, std::unique_ptr<Node> right) {
@@ -218,7 +221,9 @@ Result<void> Parser::parse_value(Predicate& predicate, const Lexeme& value) {
     case Subject::destination_port:
       return parse_port_value(predicate, value);
     case Subject::device:
-      return set(parse_device(value.text, names), "interface");
+      if (!parse_device(value.text, options_, predicate))
+        return usage("`" + value.text + "` is no interface");
+      return {};
     case Subject::mark: {
       const size_t slash = value.text.find('/');
       if (slash != std::string::npos) {
@@ -237,11 +242,13 @@ Result<void> Parser::parse_value(Predicate& predicate, const Lexeme& value) {
       if (!uid && names.user) uid = names.user(value.text);
       return set(uid, "user");
     }
-    case Subject::netns: {
-      std::optional<uint64_t> inode = parse_number(value.text);
-      if (!inode && names.netns) inode = names.netns(value.text);
-      return set(inode, "network namespace");
-    }
+    case Subject::netns:
+      if (const std::optional<uint64_t> inode = parse_number(value.text); inode && *inode <= UINT32_MAX)
+        predicate.namespaces = {static_cast<uint32_t>(*inode)};
+      else if (names.netns)
+        predicate.namespaces = names.netns(value.text);
+      if (predicate.namespaces.empty()) return usage("`" + value.text + "` is no network namespace");
+      return {};
     case Subject::error: {
       std::optional<uint64_t> code = parse_number(value.text);
       if (!code)

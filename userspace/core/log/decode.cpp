@@ -162,11 +162,10 @@ bool LineReader::event(JsonObject& object, LogRecord& out) {
   if (!read || !time(event.time_ns)) return false;
   if (!kind) return true;  // an event of a later version
   event.kind = *kind;
-  for (Owner& owner : event.socket.owners) {
-    if (owner.process) continue;
-    if (!event.process) return fields_.refuse("owners", "has an entry without a user");
-    owner.process = event.process;
-  }
+  if (event.process)
+    for (Owner& owner : event.socket.owners)
+      if (is_named_only(*owner.process) && owner.process->pid == event.process->pid)
+        owner.process = event.process;
   if (*kind != EventKind::snapshot_done) finish_socket(event.socket, event.time_ns);
   for (Conflict& conflict : event.conflicts) finish_socket(conflict.holder, event.time_ns);
   out.body = std::move(event);
@@ -184,8 +183,6 @@ bool LineReader::row(JsonObject& object, LogRecord& out) {
   });
   uint64_t time_ns = 0;
   if (!read || !time(time_ns)) return false;
-  for (const Owner& owner : row.socket.owners)
-    if (!owner.process) return fields_.refuse("owners", "has an entry without a user");
   finish_socket(row.socket, time_ns);
   out.body = std::move(row);
   return true;

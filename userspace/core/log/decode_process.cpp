@@ -20,14 +20,12 @@ bool SocketReader::process_field(std::string_view key, JsonValue& value, Process
   if (key == "executable") return nested(key, value, "path", text.executable);
   if (key == "linux") return nested(key, value, "cgroup", text.cgroup);
   if (key == "container") return nested(key, value, "id", text.container);
-  if (key == "user") {
-    text.has_user = true;
+  if (key == "user")
     return fields_.each_field(key, value, [&](std::string_view name, JsonValue& field) {
       if (name == "id") return fields_.number(name, field, text.uid);
       if (name == "name") return fields_.word(name, field, text.user);
       return true;
     });
-  }
   return true;
 }
 
@@ -63,12 +61,12 @@ bool SocketReader::intern(ProcessText& text, ProcessRef& process) {
       recent && recent->pid == text.pid && recent->start_ns == text.start_ns && recent->uid == text.uid &&
       recent->name == text.name && recent->executable == text.executable && recent->user == text.user &&
       recent->cgroup == text.cgroup && recent->unit == text.unit && recent->container == text.container;
-  if (!same)
-    recent = std::make_shared<const Process>(Process{text.pid, text.start_ns, text.uid,
-                                                     std::string(text.name), std::string(text.executable),
-                                                     std::string(text.user), std::string(text.cgroup),
-                                                     std::string(text.unit), std::string(text.container)});
-  process = recent;
+  process = same ? recent
+                 : std::make_shared<const Process>(
+                       Process{text.pid, text.start_ns, text.uid, std::string(text.name),
+                               std::string(text.executable), std::string(text.user), std::string(text.cgroup),
+                               std::string(text.unit), std::string(text.container)});
+  if (!is_named_only(*process)) recent = process;
   return true;
 }
 

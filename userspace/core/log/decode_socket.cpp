@@ -200,7 +200,7 @@ bool SocketReader::owner(JsonObject& object, Owner& owner) {
     }
     return process_field(key, field, text);
   });
-  if (!read || (text.has_user && !intern(text, owner.process))) return false;
+  if (!read || !intern(text, owner.process)) return false;
   owner.tid = text.tid;
   return true;
 }
@@ -239,10 +239,7 @@ bool SocketReader::conflict(JsonValue& value, Conflict& conflict, const LineTime
     if (key == "owners") return owners(field, holder.owners);
     return true;
   });
-  if (!read) return false;
-  for (const Owner& owner : holder.owners)
-    if (!owner.process) return fields_.refuse("owners", "has an entry without a user");
-  return true;
+  return read;
 }
 
 }  // namespace socktrace

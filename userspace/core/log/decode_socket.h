@@ -19,6 +19,11 @@ struct LineTimes {
   WallClock clock;
 };
 
+// Nothing but pid and name: as an event has its own process among the owners.
+inline bool is_named_only(const Process& process) {
+  return process.uid == UINT32_MAX && process.start_ns == 0;
+}
+
 // Reads the parts of a record that describe sockets and processes.
 class SocketReader {
  public:
@@ -29,7 +34,7 @@ class SocketReader {
   bool socket(JsonValue& value, Socket& socket, const LineTimes& times, std::string& netns_name);
   // `tid` as well, which is not part of a Process.
   bool process(JsonValue& value, ProcessRef& process, uint32_t& tid);
-  // Owners named by pid alone get a null process: they are the process of the event.
+  // An owner that is_named_only() may be the process of the event.
   bool owners(JsonValue& value, std::vector<Owner>& owners);
   bool conflicts(JsonValue& value, std::vector<Conflict>& conflicts, const LineTimes& times);
 
@@ -38,8 +43,7 @@ class SocketReader {
     uint32_t pid = 0;
     uint32_t tid = 0;
     uint64_t start_ns = 0;
-    uint32_t uid = 0;
-    bool has_user = false;
+    uint32_t uid = UINT32_MAX;
     std::string_view name, executable, user, cgroup, unit, container;
   };
   bool process_field(std::string_view key, JsonValue& value, ProcessText& text);

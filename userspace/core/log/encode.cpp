@@ -138,7 +138,8 @@ void LogEncoder::event(std::string& out, const Event& event) {
 }
 
 void LogEncoder::bind_answer(std::string& out, const Event& asked, const std::vector<std::string>& works_with,
-                             const std::vector<const Socket*>& holders) {
+                             const std::vector<const Socket*>& holders,
+                             const std::vector<const Socket*>& elsewhere) {
   begin("why", asked.time_ns);
   network(asked.socket, State::none, {});
   json_.word("bind", asked.error == 0 ? "ok" : "fails");
@@ -155,13 +156,12 @@ void LogEncoder::bind_answer(std::string& out, const Event& asked, const std::ve
   }
   if (!holders.empty()) {
     const size_t start = json_.begin("also", '[');
-    for (const Socket* holder : holders) {
-      const size_t element = json_.begin_element();
-      network(*holder, State::none, holder->inbound ? "inbound" : "");
-      socket(*holder, asked.time_ns);
-      owners(*holder, nullptr);
-      json_.end(element);
-    }
+    for (const Socket* socket : holders) holder(*socket, asked.time_ns);
+    json_.end(start, ']');
+  }
+  if (!elsewhere.empty()) {
+    const size_t start = json_.begin("elsewhere", '[');
+    for (const Socket* socket : elsewhere) holder(*socket, asked.time_ns);
     json_.end(start, ']');
   }
   finish(out);

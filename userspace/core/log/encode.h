@@ -40,9 +40,10 @@ class LogEncoder {
   void audit(std::string& out, const LogAudit& audit);
   void trailer(std::string& out, const LogTrailer& trailer);
   // What `why --json` prints, with the names of the log: "k" is "why". `asked` has the socket asked about, the errno
-  // that a bind would get (0: none) and the conflicts; `holders` are other sockets on the port.
+  // that a bind would get (0: none) and the conflicts; `holders` are other sockets on the port, `elsewhere` those
+  // in other network namespaces.
   void bind_answer(std::string& out, const Event& asked, const std::vector<std::string>& works_with,
-                   const std::vector<const Socket*>& holders);
+                   const std::vector<const Socket*>& holders, const std::vector<const Socket*>& elsewhere);
   // A socket as `exposed --json` prints it: "k" is "exposed".
   void exposed(std::string& out, const Socket& row, std::string_view reach, bool allowed, uint64_t time_ns);
 
@@ -63,6 +64,7 @@ class LogEncoder {
   void socket(const Socket& socket, uint64_t time_ns);
   void process_fields(const Process& process);
   void owners(const Socket& socket, const ProcessRef& known);
+  void holder(const Socket& holder, uint64_t time_ns);
   void error(const Event& event);
   void conflict(const Conflict& conflict, uint64_t time_ns);
 

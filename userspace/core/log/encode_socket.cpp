@@ -88,7 +88,7 @@ void LogEncoder::process_fields(const Process& process) {
   json_.bytes("path", process.executable);
   json_.end(executable);
   const size_t user = json_.begin("user");
-  json_.number("id", process.uid);
+  if (process.uid != UINT32_MAX) json_.number("id", process.uid);
   json_.bytes("name", process.user);
   json_.end(user);
   const size_t linux_fields = json_.begin("linux");
@@ -100,7 +100,7 @@ void LogEncoder::process_fields(const Process& process) {
   json_.end(container);
 }
 
-// An owner that is the process of the event itself is named by pid and name alone; it has no `user`.
+// An owner that is the process of the event itself is named by pid and name alone: neither `user` nor `start_ns`.
 void LogEncoder::owners(const Socket& socket, const ProcessRef& known) {
   if (socket.owners.empty()) return;
   const size_t start = json_.begin("owners", '[');
@@ -119,6 +119,14 @@ void LogEncoder::owners(const Socket& socket, const ProcessRef& known) {
     json_.end(element);
   }
   json_.end(start, ']');
+}
+
+void LogEncoder::holder(const Socket& holder, uint64_t time_ns) {
+  const size_t element = json_.begin_element();
+  network(holder, State::none, holder.inbound ? "inbound" : "");
+  socket(holder, time_ns);
+  owners(holder, nullptr);
+  json_.end(element);
 }
 
 // What is asked most stands in front (process, local, since); the complete holder follows.
