@@ -3,6 +3,7 @@ being counted."""
 
 import contextlib
 import errno
+import json
 import os
 import random
 import re
@@ -172,6 +173,44 @@ class Rotation(Directory):
         written = [r["seq"] for r in records(self.log) if r["k"] in ("event", "conn")]
         self.assertEqual([e["seq"] for e in events_of(result)], written)
         self.assertTrue(any(name.endswith(".zst") for name in os.listdir(self.log)))
+
+    def reader(self, *arguments):
+        """A `log --json` that nobody reads so far: it stops when the pipe is full."""
+        process = subprocess.Popen([live.SOCKTRACE, "log", "--from", self.log, "--json", *arguments], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_what_is_put_aside_and_compressed_while_it_is_read_is_read(self):
+        with recorder(self.log, "--max-size", "64KiB", "--keep", "0"):
+            self.listen_steadily(8)
+            known = {event["seq"] for event in events_of(live.run("log", "--from", self.log, "--json"))}
+            process = self.reader()
+            lines = [process.stdout.readline()]
+            self.listen_steadily(8)
+            lines += process.stdout.readlines()
+        self.assertEqual((process.stderr.read(), process.wait(timeout=live.DEADLINE_S)), ("", 0))
+        seqs = [json.loads(line)["seq"] for line in lines if '"event"' in line]
+        written = [record["seq"] for record in records(self.log) if record["k"] in ("event", "conn")]
+        self.assertEqual(seqs, written[:len(seqs)])
+        self.assertLessEqual(known, set(seqs))
+
+    def test_what_was_put_aside_while_the_reader_of_a_followed_log_rested_is_read(self):
+        with recorder(self.log, "--max-size", "64KiB", "--keep", "0"):
+            self.listen_steadily(2)
+            process = self.reader("-f")
+            first = process.stdout.readline()
+            self.listen_steadily(10)
+            with live.listener() as last:
+                port = last.getsockname()[1]
+                lines = [first]
+                while f'"port":{port}' not in lines[-1]:
+                    lines.append(process.stdout.readline())
+        process.kill()
+        seqs = [json.loads(line)["seq"] for line in lines if '"event"' in line]
+        written = [record["seq"] for record in records(self.log) if record["k"] in ("event", "conn")]
+        self.assertEqual(seqs, written[:len(seqs)])
 
     def test_keep_bounds_what_was_put_aside(self):
         with recorder(self.log, "--max-size", "128KiB", "--keep", "512KiB", "--no-compress"):

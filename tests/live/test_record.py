@@ -126,6 +126,17 @@ class Replay(Directory):
         late = live.run("ss", "--from", self.log, "--at", now())
         self.assertIn("the recorder had stopped", late.stderr)
 
+    def test_that_the_recorder_was_killed_is_said_of_the_time_until_it_began_anew(self):
+        with recorder(self.log) as tracer:
+            tracer.process.kill()
+        moment = now()
+        with recorder(self.log):
+            pass
+        result = live.run("ss", "--from", self.log, "--at", moment, "-Htln")
+        self.assertIn("the recorder had stopped without an end", result.stderr)
+        text = live.run("log", "--from", self.log).stdout
+        self.assertRegex(text, r"! RECORDER     was heard of last: .*\n.*! RECORDER     began on")
+
     def test_options_that_no_log_can_serve_are_said(self):
         with recorder(self.log):
             listener = live.listener()
@@ -273,6 +284,28 @@ class Log(Directory):
         same = live.run("log", "--from", self.log, "--diff", second, second)
         self.assertEqual((same.returncode, same.stdout), (0, ""))
 
+    def test_standard_input_is_read_for_all_that_is_asked_of_it(self):
+        self.record_some()
+        path = os.path.join(self.log, "socktrace.jsonl")
+        for arguments in (("log", "--diff", self.began, self.middle, "-l"), ("why", f"{self.port}/tcp"),
+                          ("ss", "--at", self.middle, "-Htln")):
+            with open(path, "rb") as file:
+                piped = subprocess.run([live.SOCKTRACE, *arguments, "--from", "-"], stdin=file, capture_output=True, text=True,
+                                       timeout=live.DEADLINE_S, check=False)
+            named = live.run(*arguments, "--from", path)
+            self.assertIn(str(self.port), named.stdout, arguments)
+            self.assertEqual((piped.returncode, piped.stdout, piped.stderr), (named.returncode, named.stdout, named.stderr), arguments)
+
+    def test_nothing_was_recorded_by_1970(self):
+        self.record_some()
+        self.assertEqual(live.run("log", "--from", self.log, "--until", "@0").stdout, "")
+
+    def test_a_followed_log_ends_when_its_time_has_passed(self):
+        self.record_some()
+        result = live.run("log", "--from", self.log, "-f", "--json", "--until", self.ended)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(result.stdout, live.run("log", "--from", self.log, "--json").stdout)
+
     def test_bad_words(self):
         os.mkdir(self.log)
         for arguments, code, word in [
@@ -280,6 +313,12 @@ class Log(Directory):
             (("log", "--from", "/no/such/place"), 1, "/no/such/place"),
             (("log", "--from", self.log, "--event", "tcp.lisen"), 2, "tcp.lisen"),
             (("log", "--from", self.log, "--diff", "now"), 2, "--diff"),
+            (("log", "--from", self.log, "--diff", "now", "now", "--event", "bind.failed"), 2, "--event"),
+            (("log", "--from", self.log, "--since", ""), 2, "--since"),
+            (("log", "--from", self.log, "--until", ""), 2, "--until"),
+            (("log", "--from", self.log, "--diff", "", "now"), 2, "--diff"),
+            (("why", "80", "--from", self.log, "--at", ""), 2, "--at"),
+            (("exposed", "--from", self.log, "--at", ""), 2, "--at"),
             (("record",), 2, "-o"),
             (("record", "-o", "-"), 2, "--json"),
             (("record", "-o", self.log, "--max-size", "many"), 2, "--max-size"),

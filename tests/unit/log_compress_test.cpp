@@ -159,5 +159,28 @@ TEST_F(CompressedLogs, TidyCompressesAllButTheNewestAndDeletesTheOldest) {
     EXPECT_EQ(read(name), text) << name;
 }
 
+TEST_F(CompressedLogs, TheOldestIsTheOneOfTheLeastNumberWhateverTheClockSaid) {
+  const std::string text = lines(1000);
+  for (const char* name : {"log-20260921T030000Z-000001.jsonl", "log-20260920T030000Z-000002.jsonl",
+                           "log-20260920T030001Z-999999.jsonl", "log-20260920T030002Z-1000000.jsonl"})
+    write(name, text);
+  Rotation rotation;
+  rotation.compress = false;
+  rotation.total_bytes = text.size() * 2;
+  ASSERT_TRUE(tidy(path("log.jsonl"), rotation));
+  const std::vector<RotatedFile> left = *rotated_files(path("log.jsonl"));
+  ASSERT_EQ(left.size(), 2u);
+  EXPECT_EQ(left[0].name, "log-20260920T030001Z-999999.jsonl");
+  EXPECT_EQ(left[1].name, "log-20260920T030002Z-1000000.jsonl");
+}
+
+TEST_F(CompressedLogs, TheTimeOfTheFileStays) {
+  write("log.jsonl", lines(10));
+  const fs::file_time_type before = fs::last_write_time(path("log.jsonl")) - std::chrono::hours(5);
+  fs::last_write_time(path("log.jsonl"), before);
+  ASSERT_TRUE(compress_log(path("log.jsonl"), path("log.jsonl.zst")));
+  EXPECT_EQ(fs::last_write_time(path("log.jsonl.zst")), before);
+}
+
 }  // namespace
 }  // namespace socktrace::sink

@@ -540,6 +540,21 @@ TEST_F(LogFiles, LargeFilesArePutAsideWithoutLosingARecord) {
   EXPECT_NE(all.find("\"prev\":\"socktrace-20260920T030001Z-000000.jsonl\""), std::string::npos);
 }
 
+TEST_F(LogFiles, NumbersOfFilesPutAsideGoOnAfterARestart) {
+  LogFileOptions options;
+  options.rotation.max_age_ns = 10 * kSecond;
+  options.rotation.compress = false;
+  for (const uint64_t second : {11, 21}) {
+    auto log = open(options);
+    log->flush(moment(second));
+    log->close(moment(second + 1));
+  }
+  const std::vector<RotatedFile> files = *rotated_files(path());
+  ASSERT_EQ(files.size(), 2u);
+  EXPECT_EQ(files[0].number, 0u);
+  EXPECT_EQ(files[1].number, 1u);
+}
+
 TEST_F(LogFiles, OldFilesArePutAsideToo) {
   LogFileOptions options;
   options.rotation.max_age_ns = 10 * kSecond;
@@ -553,10 +568,10 @@ TEST_F(LogFiles, OldFilesArePutAsideToo) {
 
 TEST_F(LogFiles, RotationNeverReplacesAFile) {
   const std::string taken = path("socktrace-20260920T030001Z-000000.jsonl");
-  write_file(taken, "mine");
   LogFileOptions options;
   options.rotation.max_age_ns = kSecond;
   auto log = open(options);
+  write_file(taken, "mine");
   log->flush(moment(3));
   log->add(kEvent);
   log->close(moment(4));

@@ -179,6 +179,23 @@ TEST(LogReplay, ARestartedRecorderBeginsAnew) {
   EXPECT_EQ(cookies_of(replay(log.text, {})), Cookies({8}));
 }
 
+TEST(LogSurvey, TellsWhenAnotherRunOfTheRecorderFollows) {
+  Log log = ordinary();
+  log.header(60, 0, "s");  // of the same run
+  log.open(4, 61);
+  log.header(70, 0, "another");
+  log.keyframe({}, 70);
+  const auto next_run_ns = [&](uint64_t second) {
+    LogSurvey survey(kWall_ns + second * kSecond);
+    survey.feed(log.text);
+    return survey.next_run_ns();
+  };
+  EXPECT_EQ(next_run_ns(45), 0u);
+  EXPECT_EQ(next_run_ns(55), 0u);
+  EXPECT_EQ(next_run_ns(65), kWall_ns + 70 * kSecond);
+  EXPECT_EQ(next_run_ns(70), 0u);
+}
+
 TEST(LogReplay, LossesAfterTheKeyframeAreCounted) {
   Log log = ordinary();
   log.encoder.loss(log.text, {Log::at(60), "ringbuf", 1, 5, 0, 0});

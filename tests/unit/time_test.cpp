@@ -133,6 +133,23 @@ TEST(Time, MomentsInTheZoneOfTheProcess) {
   tzset();
 }
 
+TEST(Time, ATimeThatComesTwiceWhenSummerTimeEndsIsTheLastOneNotAfterTheLatest) {
+  setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+  tzset();
+  const auto at = [](std::string_view latest) { return MomentBase{kNow_ns, *parse_rfc3339(latest), false}; };
+  EXPECT_EQ(moment("02:30", at("2026-10-25T00:30:03Z")), "2026-10-25T00:30:00.000000Z");
+  EXPECT_EQ(moment("02:30", at("2026-10-25T01:29:00Z")), "2026-10-25T00:30:00.000000Z");
+  EXPECT_EQ(moment("02:30", at("2026-10-25T01:30:03Z")), "2026-10-25T01:30:00.000000Z");
+  EXPECT_EQ(moment("02:30", at("2026-10-25T00:29:00Z")), "2026-10-24T00:30:00.000000Z");
+  EXPECT_EQ(moment("2026-10-25 02:30", at("2026-10-25T00:30:03Z")), "2026-10-25T00:30:00.000000Z");
+  EXPECT_EQ(moment("2026-10-25 02:30", at("2026-10-26T00:00:00Z")), "2026-10-25T01:30:00.000000Z");
+  EXPECT_EQ(moment("2026-10-25 02:30", at("2026-10-24T00:00:00Z")), "2026-10-25T00:30:00.000000Z");
+  EXPECT_EQ(moment("2026-07-25 02:30", at("2026-10-24T00:00:00Z")), "2026-07-25T00:30:00.000000Z");
+  EXPECT_EQ(moment("2026-12-25 02:30", at("2026-12-30T00:00:00Z")), "2026-12-25T01:30:00.000000Z");
+  unsetenv("TZ");
+  tzset();
+}
+
 TEST(Time, RefusesWhatIsNotAMoment) {
   for (const char* text :
        {"", "soon", "25:00", "3:12", "03:60", "03:12:61", "2026-02-30", "2026-13-01", "-", "-15", "@", "@x",

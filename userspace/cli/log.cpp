@@ -20,6 +20,7 @@
 #include "cli/selection.h"
 #include "sink/event_line.h"
 #include "source/recording.h"
+#include "sys/clock.h"
 #include "sys/signals.h"
 #include "sys/terminal.h"
 
@@ -48,20 +49,22 @@ class LogPrinter {
       this->event(*event);
     else if (const auto* header = std::get_if<LogHeader>(&record.body))
       this->header(*header);
-    else if (const auto* trailer = std::get_if<LogTrailer>(&record.body))
-      std::tie(ended_ns_, ended_clock_) = std::tuple(trailer->time_ns, clock_);
     else if (const auto* loss = std::get_if<LogLoss>(&record.body))
       notice(loss->time_ns, [&] { sink::append_loss_line(output_.buffer(), *loss, clock_, style_); });
     else if (const auto* audit = std::get_if<LogAudit>(&record.body))
       this->audit(*audit);
     else if (const auto* step = std::get_if<LogClock>(&record.body))
       notice(step->time_ns, [&] { sink::append_clock_line(output_.buffer(), *step, clock_, style_); });
+    if (const std::optional<uint64_t> time_ns = time_of(record)) {
+      std::tie(last_ns_, last_clock_) = std::tuple(*time_ns, clock_);
+      has_ended_ = std::holds_alternative<LogTrailer>(record.body);
+    }
     return output_.buffer().size() < kBatch || flush();
   }
 
   // The end of the recording.
   void finish() {
-    if (ended_ns_ != 0 && !command_.json) ended();
+    if (has_ended_ && !command_.json) ended("ended");
   }
 
   bool flush() {
@@ -91,9 +94,14 @@ class LogPrinter {
     if (command_.json) return raw();
     const bool goes_on = header.session == session_;
     const WallClock now = clock_;
-    if (ended_ns_ != 0 && !goes_on) ended();
+    // What has no end in the window may have had one behind it.
+    const bool is_in_window = until_ns_ == 0 || header.realtime_ns <= until_ns_;
+    if (!goes_on && has_ended_) ended("ended");
+    if (!goes_on && !has_ended_ && last_ns_ != 0 && is_in_window)
+      ended("was heard of last: it was killed, or the power failed");
     clock_ = now;
-    ended_ns_ = 0;
+    has_ended_ = false;
+    last_ns_ = 0;
     if (goes_on) return;
     session_ = header.session;
     const bool rebooted = header.host_id == host_ && header.boot_id != boot_;
@@ -131,11 +139,10 @@ class LogPrinter {
     });
   }
 
-  void ended() {
-    clock_ = ended_clock_;
-    notice(ended_ns_, [&] {
-      sink::append_notice_line(output_.buffer(), ended_ns_, "RECORDER", "ended", clock_, style_);
-    });
+  void ended(std::string_view how) {
+    clock_ = last_clock_;
+    notice(last_ns_,
+           [&] { sink::append_notice_line(output_.buffer(), last_ns_, "RECORDER", how, clock_, style_); });
   }
 
   template <typename Append>
@@ -167,17 +174,25 @@ class LogPrinter {
   uint64_t until_ns_;
   sink::LineStyle style_;
   WallClock clock_;
-  WallClock ended_clock_;
   std::string_view line_;
   std::string date_;
   std::string session_;
   std::string host_;
   std::string boot_;
-  uint64_t ended_ns_ = 0;  // of the last trailer
+  uint64_t last_ns_ = 0;  // of the last record of this file; and:
+  WallClock last_clock_;
+  bool has_ended_ = false;
   uint64_t events_ = 0;
   Output output_;
   std::optional<Error> failure_;
 };
+
+// Until a record is in the log for sure, on a host that is not overloaded.
+constexpr uint64_t kLatest_ns = 2'000'000'000;
+
+uint64_t wall_time_ns() {
+  return sys::measure_wall_clock().realtime_ns(sys::boottime_ns());
+}
 
 void say(std::string_view message) {
   print_message("log", message);
@@ -193,7 +208,7 @@ Result<int> print_log(const LogCommand& command, const Selection& selection, boo
     if (text->empty()) continue;
     Result<uint64_t> parsed = moment_in(*recording, *text, command.utc);
     if (!parsed) return std::move(parsed.error()).within(option);
-    *moment = *parsed;
+    *moment = std::max<uint64_t>(*parsed, 1);  // 0 is no limit
   }
   if (until_ns != 0 && since_ns > until_ns)
     return Error{"log: --since is later than --until: there is nothing between", ErrorKind::usage};
@@ -203,6 +218,8 @@ Result<int> print_log(const LogCommand& command, const Selection& selection, boo
   const auto wait = [&] {
     constexpr timespec kInterval = {0, 200'000'000};
     if (!printer.flush()) return false;
+    for (const std::string& message : std::exchange(damage.messages, {})) say(message);
+    if (until_ns != 0 && wall_time_ns() > until_ns + kLatest_ns) return false;
     nanosleep(&kInterval, nullptr);
     return true;
   };

@@ -87,9 +87,11 @@ void append_json(std::string& out, const std::vector<Difference>& found, const L
 
 Result<int> print_diff(const LogCommand& command, const Selection& selection, bool color,
                        const Message& message) {
-  Result<PastTable> before = table_of_past({command.from, command.diff[0], command.utc}, message);
+  Result<source::Recording> recording = source::Recording::open(command.from);
+  if (!recording) return std::move(recording.error());
+  Result<PastTable> before = table_of_past(*recording, {command.from, command.diff[0], command.utc}, message);
   if (!before) return std::move(before.error());
-  Result<PastTable> after = table_of_past({command.from, command.diff[1], command.utc}, message);
+  Result<PastTable> after = table_of_past(*recording, {command.from, command.diff[1], command.utc}, message);
   if (!after) return std::move(after.error());
   const std::vector<Difference> found = compare(before->replay, after->replay, selection);
   Output output;

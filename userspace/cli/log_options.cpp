@@ -32,10 +32,14 @@ Result<LogCommand> parse_log_options(std::span<const std::string> words) {
   std::vector<std::string> events;
   CLI::App app;
   declare_selection(app, command.selection);
-  app.add_option("--from", command.from)->expected(1)->allow_extra_args(false)->take_all();
-  app.add_option("-S,--since", command.since);
-  app.add_option("-U,--until", command.until);
-  app.add_option("--diff", command.diff)->expected(2);
+  app.add_option("--from", command.from)
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->take_all()
+      ->check(refuse_empty);
+  app.add_option("-S,--since", command.since)->check(refuse_empty);
+  app.add_option("-U,--until", command.until)->check(refuse_empty);
+  app.add_option("--diff", command.diff)->expected(2)->check(refuse_empty);
   app.add_option("--event", events)->delimiter(',')->expected(1)->allow_extra_args(false)->take_all();
   app.add_flag("-f,--follow", command.follow);
   app.add_flag("-j,--json", command.json);
@@ -47,8 +51,10 @@ Result<LogCommand> parse_log_options(std::span<const std::string> words) {
   if (Result<void> parsed = parse_words(app, words); !parsed) return std::move(parsed.error());
   if (Result<void> taken = take_events(events, command.events); !taken) return std::move(taken.error());
   if (command.from.empty()) command.from = {kDefaultLog};
-  if (!command.diff.empty() && (!command.since.empty() || !command.until.empty() || command.follow))
-    return usage("log: --diff compares two moments; --since, --until and -f do not go with it");
+  const bool asks_for_events =
+      !command.since.empty() || !command.until.empty() || !command.events.empty() || command.follow;
+  if (!command.diff.empty() && asks_for_events)
+    return usage("log: --diff compares two moments; --since, --until, --event and -f do not go with it");
 
   TraceOptions& selection = command.selection;
   if (!selection.listening) selection.all = true;

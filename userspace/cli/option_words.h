@@ -15,6 +15,8 @@ namespace socktrace::cli {
 Error usage(std::string message);
 // -l -a -t -u -w -x -4 -6, -h, -V and the words of the filter.
 void declare_selection(CLI::App& app, TraceOptions& options);
+// A check of an option: an empty value is a variable that was not set, not an option that was not given.
+std::string refuse_empty(const std::string& value);
 // CLI11 reports errors by exceptions; they end here.
 Result<void> parse_words(CLI::App& app, std::span<const std::string> words);
 

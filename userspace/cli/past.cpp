@@ -12,7 +12,7 @@ std::string date_and_clock(uint64_t realtime_ns, bool utc) {
   return format_date(realtime_ns, utc) + " " + format_clock(realtime_ns, utc);
 }
 
-Result<uint64_t> moment_in(const source::Recording& recording, std::string_view text, bool utc) {
+Result<uint64_t> moment_in(source::Recording& recording, std::string_view text, bool utc) {
   const uint64_t now_ns = sys::measure_wall_clock().realtime_ns(sys::boottime_ns());
   const uint64_t ended_ns = recording.ended_ns();
   return parse_moment(text, {now_ns, ended_ns != 0 ? ended_ns : now_ns, utc});
@@ -21,19 +21,24 @@ Result<uint64_t> moment_in(const source::Recording& recording, std::string_view 
 Result<PastTable> table_of_past(const PastOptions& options, const Message& message) {
   Result<source::Recording> recording = source::Recording::open(options.from);
   if (!recording) return std::move(recording.error());
+  return table_of_past(*recording, options, message);
+}
+
+Result<PastTable> table_of_past(source::Recording& recording, const PastOptions& options,
+                                const Message& message) {
   std::optional<uint64_t> at_ns;
   if (!options.at.empty()) {
-    Result<uint64_t> moment = moment_in(*recording, options.at, options.utc);
+    Result<uint64_t> moment = moment_in(recording, options.at, options.utc);
     if (!moment) return std::move(moment.error()).within("--at");
     at_ns = *moment;
   }
   source::Recording::Damage damage;
-  Result<LogReplay> replay = recording->table_at(at_ns, damage);
+  Result<LogReplay> replay = recording.table_at(at_ns, damage);
   if (!replay) return std::move(replay.error());
   for (const std::string& text : damage.messages) message(text);
 
   if (replay->last_ns() == 0) {
-    const uint64_t began_ns = recording->files().front().began_ns;
+    const uint64_t began_ns = recording.files().front().began_ns;
     if (!at_ns || began_ns == 0)
       return Error{"nothing is recorded in " + options.from.front(),
                    damage.found ? ErrorKind::damaged : ErrorKind::general};
@@ -41,9 +46,14 @@ Result<PastTable> table_of_past(const PastOptions& options, const Message& messa
                              date_and_clock(*at_ns, options.utc), date_and_clock(began_ns, options.utc))};
   }
   const std::string last = date_and_clock(replay->last_ns(), options.utc);
-  const uint64_t ended_ns = recording->ended_ns();
+  const uint64_t ended_ns = recording.ended_ns();
   if (replay->has_ended() && at_ns)
     message(fmt::format("the recorder had stopped: the table is that of {}", last));
+  else if (const uint64_t anew_ns = replay->broke_off_before_ns(); at_ns && anew_ns != 0)
+    message(fmt::format(
+        "the recorder had stopped without an end (killed, or no power) before it began anew at {}: "
+        "the table is that of {}",
+        date_and_clock(anew_ns, options.utc), last));
   else if (at_ns && ended_ns != 0 && *at_ns > ended_ns)
     message(fmt::format("the log ends before that: the table is that of {}", last));
   if (!replay->is_complete())

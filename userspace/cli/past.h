@@ -28,10 +28,13 @@ struct PastTable {
 
 // The sockets of a recorded moment. Whatever makes them doubtful is said: damage, losses, a moment outside of
 // what was recorded. ErrorKind::usage for a bad time; general when nothing had been recorded by then.
+Result<PastTable> table_of_past(source::Recording& recording, const PastOptions& options,
+                                const Message& message);
+// Likewise of a recording that is read for nothing else.
 Result<PastTable> table_of_past(const PastOptions& options, const Message& message);
 
 // A moment of the command line; a time of day is the last one before the recording's end.
-Result<uint64_t> moment_in(const source::Recording& recording, std::string_view text, bool utc);
+Result<uint64_t> moment_in(source::Recording& recording, std::string_view text, bool utc);
 
 // "2026-09-20 03:12:07.123456"
 std::string date_and_clock(uint64_t realtime_ns, bool utc);

@@ -59,12 +59,11 @@ Result<void> parse_words(CLI::App& app, std::span<const std::string> words) {
   return {};
 }
 
-namespace {
-
-// An empty value is a variable that was not set, not an option that was not given.
 std::string refuse_empty(const std::string& value) {
   return value.empty() ? "a value is missing" : "";
 }
+
+namespace {
 
 // "64MiB". What begins with a sign would be taken modulo 2^64.
 void take_size(CLI::Option* option) {

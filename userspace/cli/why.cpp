@@ -48,6 +48,7 @@ struct Evidence {
   LogHeader header;  // of the log; made up for this host
   WhyView view;
   bool damaged = false;
+  std::optional<source::Recording> recording = std::nullopt;  // the log
 };
 
 std::vector<const Socket*> pointers(const std::vector<Socket>& sockets) {
@@ -82,9 +83,12 @@ Result<Evidence> look_at_host(const WhyCommand& command, HostSockets& host) {
 }
 
 Result<Evidence> look_at_log(const WhyCommand& command) {
-  Result<PastTable> past = table_of_past(command.past, say);
+  Result<source::Recording> recording = source::Recording::open(command.past.from);
+  if (!recording) return std::move(recording.error());
+  Result<PastTable> past = table_of_past(*recording, command.past, say);
   if (!past) return std::move(past.error());
   Evidence evidence;
+  evidence.recording = std::move(*recording);
   evidence.damaged = past->damaged;
   evidence.netns = past->replay.netns_names();
   past->replay.table().for_each([&](const Socket& socket) {
@@ -152,18 +156,16 @@ struct History {
   WallClock failed_clock;
 };
 
-Result<History> history_in(const WhyCommand& command) {
-  Result<source::Recording> recording = source::Recording::open(command.past.from);
-  if (!recording) return std::move(recording.error());
+Result<History> history_in(source::Recording& recording, const WhyCommand& command) {
   uint64_t until_ns = 0;
   if (!command.past.at.empty()) {
-    Result<uint64_t> at = moment_in(*recording, command.past.at, command.past.utc);
+    Result<uint64_t> at = moment_in(recording, command.past.at, command.past.utc);
     if (!at) return std::move(at.error());
     until_ns = *at;
   }
   History history;
   source::Recording::Damage damage;  // has been told
-  Result<void> read = recording->read(0, until_ns, damage, [&](LogRecord&& record, const LogReader& reader) {
+  Result<void> read = recording.read(0, until_ns, damage, [&](LogRecord&& record, const LogReader& reader) {
     auto* event = std::get_if<Event>(&record.body);
     if (event == nullptr || event->socket.local.port != command.where.port) return true;
     if (event->kind == EventKind::bind_failed || event->kind == EventKind::listen_failed) {
@@ -236,7 +238,7 @@ Result<int> answer_port(const WhyCommand& command, Evidence& evidence, HostSocke
     for (const PortAnswer& answer : answers)
       append_answer(output.buffer(), answer, evidence.facts, evidence.view);
     if (!host) {
-      Result<History> history = history_in(command);
+      Result<History> history = history_in(*evidence.recording, command);
       if (!history) return std::move(history.error());
       append_history(output.buffer(), *history, held, evidence.view);
     }

@@ -206,10 +206,8 @@ std::optional<Written> parse_written(std::string_view text) {
   return written;
 }
 
-// Of a date and time of day in UTC or in the zone of the process.
-uint64_t wall_time(const Date& date, const Written& written, bool utc) {
-  const uint64_t of_day_s = written.hour * 3600 + written.minute * 60 + written.second;
-  if (utc) return days_until(date) * kDay + of_day_s * kSecond + written.fraction_ns;
+// With summer time, without it (1, 0), or as the C library chooses (-1).
+tm local_time(const Date& date, const Written& written, int is_dst) {
   tm local{};
   local.tm_year = static_cast<int>(date.year) - 1900;
   local.tm_mon = static_cast<int>(date.month) - 1;
@@ -217,8 +215,28 @@ uint64_t wall_time(const Date& date, const Written& written, bool utc) {
   local.tm_hour = static_cast<int>(written.hour);
   local.tm_min = static_cast<int>(written.minute);
   local.tm_sec = static_cast<int>(written.second);
-  local.tm_isdst = -1;
-  return static_cast<uint64_t>(std::max<time_t>(mktime(&local), 0)) * kSecond + written.fraction_ns;
+  local.tm_isdst = is_dst;
+  return local;
+}
+
+// Of a date and time of day in UTC or in the zone of the process. A time that comes twice, when summer time ends, is the last
+// that is not after `latest_ns`, else the first.
+uint64_t wall_time(const Date& date, const Written& written, bool utc, uint64_t latest_ns) {
+  const uint64_t of_day_s = written.hour * 3600 + written.minute * 60 + written.second;
+  if (utc) return days_until(date) * kDay + of_day_s * kSecond + written.fraction_ns;
+  const auto in_ns = [&](tm& local) {
+    return static_cast<uint64_t>(std::max<time_t>(mktime(&local), 0)) * kSecond + written.fraction_ns;
+  };
+  std::optional<uint64_t> found;
+  for (const int is_dst : {1, 0}) {
+    tm local = local_time(date, written, is_dst);
+    const uint64_t time_ns = in_ns(local);
+    const bool comes = local.tm_isdst == is_dst && local.tm_hour == static_cast<int>(written.hour);
+    if (comes && (!found || time_ns <= latest_ns)) found = time_ns;
+  }
+  if (found) return *found;
+  tm local = local_time(date, written, -1);  // skipped, when summer time begins
+  return in_ns(local);
 }
 
 // `days` before the day of `at_ns`.
@@ -340,8 +358,9 @@ Result<uint64_t> parse_rfc3339(std::string_view text) {
 Result<uint64_t> parse_moment(std::string_view text, const MomentBase& base) {
   if (text.empty()) return bad_moment(text);
   if (text == "now") return base.now_ns;
-  if (text == "today") return wall_time(day_before(base.now_ns, 0, base.utc), {}, base.utc);
-  if (text == "yesterday") return wall_time(day_before(base.now_ns, 1, base.utc), {}, base.utc);
+  if (text == "today") return wall_time(day_before(base.now_ns, 0, base.utc), {}, base.utc, base.latest_ns);
+  if (text == "yesterday")
+    return wall_time(day_before(base.now_ns, 1, base.utc), {}, base.utc, base.latest_ns);
   std::optional<uint64_t> moment = parse_relative(text, base.now_ns);
   if (!moment && text.front() == '@') moment = parse_epoch(text.substr(1));
   if (moment) return *moment;
@@ -355,10 +374,10 @@ Result<uint64_t> parse_moment(std::string_view text, const MomentBase& base) {
   }
   const std::optional<Written> written = parse_written(words);
   if (!written) return bad_moment(text);
-  if (written->date) return wall_time(*written->date, *written, utc);
-  const uint64_t that_day = wall_time(day_before(base.latest_ns, 0, utc), *written, utc);
+  if (written->date) return wall_time(*written->date, *written, utc, base.latest_ns);
+  const uint64_t that_day = wall_time(day_before(base.latest_ns, 0, utc), *written, utc, base.latest_ns);
   if (that_day <= base.latest_ns) return that_day;
-  return wall_time(day_before(base.latest_ns, 1, utc), *written, utc);
+  return wall_time(day_before(base.latest_ns, 1, utc), *written, utc, base.latest_ns);
 }
 
 }  // namespace socktrace

@@ -86,6 +86,8 @@ Result<void> compress_log(const std::string& plain, const std::string& compresse
       ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, info.st_mode & 0777));
   if (!to) return Error::system("open " + unfinished, errno);
   Result<void> done = compress(from.get(), to.get());
+  const timespec times[] = {info.st_atim, info.st_mtim};
+  (void)futimens(to.get(), times);  // when its last line was written
   if (done && fsync(to.get()) != 0) done = Error::system("sync " + unfinished, errno);
   if (done && rename(unfinished.c_str(), compressed.c_str()) != 0)
     done = Error::system("rename " + unfinished, errno);

@@ -49,6 +49,13 @@ Lines count(std::string_view lines) {
   return counted;
 }
 
+// For the next file that is put aside.
+uint64_t number_after_all(const std::string& path) {
+  if (path == "-") return 0;
+  const Result<std::vector<RotatedFile>> files = rotated_files(path);
+  return files && !files->empty() ? files->back().number + 1 : 0;
+}
+
 bool is_urgent(EventKind kind) {
   return kind == EventKind::bind_failed || kind == EventKind::listen_failed || kind == EventKind::tcp_listen;
 }
@@ -66,6 +73,7 @@ Result<std::unique_ptr<LogFile>> LogFile::open(LogFileOptions options, LogFileHo
   if (const uint64_t torn = log->file_.trimmed_bytes(); torn > 0 && log->hooks_.warn)
     log->hooks_.warn(fmt::format("event log {}: {} bytes of a torn last line cut off: its writer was killed",
                                  log->options_.path, torn));
+  log->next_number_ = number_after_all(log->options_.path);
   log->begin_file("start", now);
   log->flush(now);
   log->sync_name();
@@ -348,12 +356,13 @@ void LogFile::rotate(Moment now) {
     if (Result<void> reopened = reopen(now); !reopened) warn(now.boottime_ns, reopened.error().message);
     return;
   }
-  const std::string rotated = rotated_path(options_.path, file_began_realtime_ns_, options_.header.segment);
+  const std::string rotated = rotated_path(options_.path, file_began_realtime_ns_, next_number_);
   if (Result<void> renamed = put_aside(options_.path, rotated); !renamed) {
     warn(now.boottime_ns, renamed.error().message);
     file_began_ns_ = now.boottime_ns;  // not again at once
     return;
   }
+  ++next_number_;
   options_.header.previous = rotated.substr(rotated.rfind('/') + 1);
   if (Result<void> reopened = reopen(now); !reopened) warn(now.boottime_ns, reopened.error().message);
   compressor_.run_or_do([path = options_.path, rotation = options_.rotation] { (void)tidy(path, rotation); });

@@ -108,6 +108,7 @@ class LogFile {
 
   uint64_t file_began_realtime_ns_ = 0;
   uint64_t file_began_ns_ = 0;
+  uint64_t next_number_ = 0;     // of the next file that is put aside
   uint64_t keyframe_ns_ = 0;     // of the last keyframe
   uint64_t keyframe_bytes_ = 0;  // its size
   uint64_t bytes_since_keyframe_ = 0;

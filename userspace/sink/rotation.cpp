@@ -9,8 +9,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <memory>
+#include <optional>
+#include <tuple>
 
 #include "core/time.h"
 #include "sink/compress.h"
@@ -21,7 +24,9 @@ namespace {
 
 constexpr std::string_view kExtension = ".jsonl";
 constexpr std::string_view kCompressed = ".zst";
-constexpr std::string_view kPattern = "-ddddddddTddddddZ-dddddd";  // d: a digit
+constexpr std::string_view kPattern =
+    "-ddddddddTddddddZ-";  // d: a digit; a number of six digits or more follows
+constexpr size_t kLeastDigits = 6;
 
 // "socktrace" of "/var/log/socktrace.jsonl".
 std::string stem_of(const std::string& path) {
@@ -30,15 +35,26 @@ std::string stem_of(const std::string& path) {
   return name;
 }
 
-bool is_rotated_name(std::string_view name, std::string_view stem) {
-  if (!name.starts_with(stem)) return false;
-  name.remove_prefix(stem.size());
-  if (name.ends_with(kCompressed)) name.remove_suffix(kCompressed.size());
-  if (!name.ends_with(kExtension)) return false;
-  name.remove_suffix(kExtension.size());
-  return std::equal(name.begin(), name.end(), kPattern.begin(), kPattern.end(), [](char c, char expected) {
+bool is_like(std::string_view text, std::string_view pattern) {
+  return std::equal(text.begin(), text.end(), pattern.begin(), pattern.end(), [](char c, char expected) {
     return expected == 'd' ? c >= '0' && c <= '9' : c == expected;
   });
+}
+
+// Nothing: it was not put aside for `stem`.
+std::optional<uint64_t> number_in(std::string_view name, std::string_view stem) {
+  if (!name.starts_with(stem)) return std::nullopt;
+  name.remove_prefix(stem.size());
+  if (name.ends_with(kCompressed)) name.remove_suffix(kCompressed.size());
+  if (!name.ends_with(kExtension)) return std::nullopt;
+  name.remove_suffix(kExtension.size());
+  if (!is_like(name.substr(0, kPattern.size()), kPattern)) return std::nullopt;
+  name.remove_prefix(kPattern.size());
+  uint64_t number = 0;
+  const auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (name.size() < kLeastDigits || failure != std::errc{} || end != name.data() + name.size())
+    return std::nullopt;
+  return number;
 }
 
 struct CloseDirectory {
@@ -59,11 +75,11 @@ Result<void> sync_directory_of(const std::string& path) {
   return {};
 }
 
-std::string rotated_path(const std::string& path, uint64_t began_realtime_ns, uint32_t segment) {
+std::string rotated_path(const std::string& path, uint64_t began_realtime_ns, uint64_t number) {
   const std::string time = format_rfc3339(began_realtime_ns);  // 2026-09-20T03:00:00.000000Z
   return fmt::format("{}/{}-{}{}{}T{}{}{}Z-{:06}{}", directory_of(path), stem_of(path), time.substr(0, 4),
                      time.substr(5, 2), time.substr(8, 2), time.substr(11, 2), time.substr(14, 2),
-                     time.substr(17, 2), segment, kExtension);
+                     time.substr(17, 2), number, kExtension);
 }
 
 Result<void> put_aside(const std::string& path, const std::string& rotated) {
@@ -78,14 +94,14 @@ Result<std::vector<RotatedFile>> rotated_files(const std::string& path) {
   std::vector<RotatedFile> files;
   while (const dirent* entry = readdir(directory.get())) {
     struct stat info {};
-    if (!is_rotated_name(entry->d_name, stem)) continue;
+    const std::optional<uint64_t> number = number_in(entry->d_name, stem);
+    if (!number) continue;
     if (fstatat(dirfd(directory.get()), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
     if (!S_ISREG(info.st_mode)) continue;
-    files.push_back({entry->d_name, static_cast<uint64_t>(info.st_size),
+    files.push_back({entry->d_name, *number, static_cast<uint64_t>(info.st_size),
                      std::string_view(entry->d_name).ends_with(kCompressed)});
   }
-  std::sort(files.begin(), files.end(),
-            [](const RotatedFile& a, const RotatedFile& b) { return a.name < b.name; });
+  std::ranges::sort(files, {}, [](const RotatedFile& file) { return std::tie(file.number, file.name); });
   return files;
 }
 

@@ -27,13 +27,15 @@ std::string directory_of(const std::string& path);
 Result<void> sync_directory_of(const std::string& path);
 
 // Where the file at `path` goes: beside it, "socktrace-20260920T030000Z-000012.jsonl" for "socktrace.jsonl".
-// Such names do not match a shipper's pattern for the live file.
-std::string rotated_path(const std::string& path, uint64_t began_realtime_ns, uint32_t segment);
+// Such names do not match a shipper's pattern for the live file. The numbers go on over all runs and tell the order of
+// writing, which the time does not when somebody sets the clock.
+std::string rotated_path(const std::string& path, uint64_t began_realtime_ns, uint64_t number);
 // Renames without ever replacing a file.
 Result<void> put_aside(const std::string& path, const std::string& rotated);
 
 struct RotatedFile {
   std::string name;  // without directory
+  uint64_t number = 0;
   uint64_t bytes = 0;
   bool compressed = false;
 

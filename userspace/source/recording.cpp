@@ -1,64 +1,21 @@
 #include "source/recording.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <map>
-#include <memory>
-#include <set>
+#include <span>
 #include <thread>
 #include <utility>
 
-#include "core/log/decode.h"
-#include "core/log/front.h"
-#include "core/time.h"
 #include "sys/file.h"
-#include "sys/log_bytes.h"
 #include "sys/worker.h"
 
 namespace socktrace::source {
 namespace {
-
-constexpr std::string_view kCompressed = ".zst";
-
-bool is_log_name(std::string_view name) {
-  if (name.ends_with(kCompressed)) name.remove_suffix(kCompressed.size());
-  return name.ends_with(".jsonl") && !name.starts_with('.');
-}
-
-Result<std::vector<std::string>> logs_in(const std::string& directory) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(opendir(directory.c_str()), closedir);
-  if (!stream) return Error::system("read event logs in " + directory, errno);
-  std::vector<std::string> paths;
-  while (const dirent* entry = readdir(stream.get()))
-    if (is_log_name(entry->d_name)) paths.push_back(directory + "/" + entry->d_name);
-  if (paths.empty()) return Error{"no event log (*.jsonl, *.jsonl.zst) in " + directory};
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
-
-// The wall time in the last whole line of a plain file; 0 when it cannot be told.
-uint64_t last_time_in(const std::string& path) {
-  constexpr uint64_t kTail = 64 << 10;
-  Result<std::string> tail = sys::read_tail(path, kTail);
-  if (!tail) return 0;
-  std::string_view text = *tail;
-  text = text.substr(0, text.rfind('\n'));
-  while (!text.empty()) {
-    const size_t newline = text.rfind('\n');
-    const std::string_view line = newline == std::string_view::npos ? text : text.substr(newline + 1);
-    if (const std::optional<LineFront> front = line_front(line))
-      if (const Result<uint64_t> time = parse_rfc3339(front->ts)) return *time;
-    text = newline == std::string_view::npos ? std::string_view() : text.substr(0, newline);
-  }
-  return 0;
-}
 
 // Calls `sink` with the text of a file; false from it ends the reading.
 Result<void> for_each_piece(sys::LogBytes& bytes, const std::function<bool(std::string_view)>& sink) {
@@ -92,62 +49,6 @@ Result<std::string> spool(const std::string& path, sys::UniqueFd& held) {
   return fmt::format("/proc/self/fd/{}", held.get());
 }
 
-bool can_be_read_again(const std::string& path) {
-  struct stat status {};
-  return path != "-" && (stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode));
-}
-
-// Who wrote it and when; a file without a readable header is still read.
-Result<RecordedFile> look_into(const std::string& path) {
-  RecordedFile file;
-  file.path = path;
-  if (!can_be_read_again(path)) return file;
-  Result<sys::LogBytes> bytes = sys::LogBytes::open(path);
-  if (!bytes) return std::move(bytes.error());
-  Result<std::string_view> piece = bytes->next();
-  if (!piece) return std::move(piece.error());
-  const std::string_view first = piece->substr(0, piece->find('\n'));
-  LogDecoder decoder;
-  if (const Result<LogRecord> record = decoder.decode(first))
-    if (const auto* header = std::get_if<LogHeader>(&record->body)) {
-      file.session = header->session;
-      file.segment = header->segment;
-      file.began_ns = header->realtime_ns;
-    }
-  if (!path.ends_with(kCompressed)) file.ended_ns = last_time_in(path);
-  struct stat status {};
-  if (file.ended_ns == 0 && stat(path.c_str(), &status) == 0)
-    file.ended_ns = static_cast<uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
-                    static_cast<uint64_t>(status.st_mtim.tv_nsec);
-  return file;
-}
-
-void sort_by_writing(std::vector<RecordedFile>& files) {
-  std::map<std::string, uint64_t> session_began;
-  for (const RecordedFile& file : files) {
-    const auto [known, is_new] = session_began.try_emplace(file.session, file.began_ns);
-    if (!is_new) known->second = std::min(known->second, file.began_ns);
-  }
-  std::stable_sort(files.begin(), files.end(), [&](const RecordedFile& a, const RecordedFile& b) {
-    return std::tuple(session_began[a.session], a.session, a.segment) <
-           std::tuple(session_began[b.session], b.session, b.segment);
-  });
-}
-
-// A file that the recorder was just compressing is there twice; the plain one is complete.
-void drop_twins(std::vector<std::string>& paths) {
-  const std::set<std::string> all(paths.begin(), paths.end());
-  std::erase_if(paths, [&](const std::string& path) {
-    return path.ends_with(kCompressed) && all.contains(path.substr(0, path.size() - kCompressed.size()));
-  });
-}
-
-// 0: there is none.
-uint64_t inode_of(const std::string& path) {
-  struct stat status {};
-  return stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
-}
-
 // Decoding takes most of the time of reading a log, and its lines are independent of each other.
 class DecodeJobs {
  public:
@@ -170,9 +71,9 @@ std::string counted(uint64_t count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
-// What one file added to a report.
+// What has become known of one file since `before` of the report, and of its frames.
 void tell_damage(const RecordedFile& file, const LogReport& before, const LogReport& after,
-                 const sys::LogBytes& bytes, Recording::Damage& damage) {
+                 uint64_t damaged_frames, uint64_t skipped_bytes, Recording::Damage& damage) {
   std::vector<std::string> found;
   if (const uint64_t lines = after.damaged_lines - before.damaged_lines; lines > 0)
     found.push_back(fmt::format("{} skipped, the first is line {} at byte {}: {}",
@@ -188,16 +89,125 @@ void tell_damage(const RecordedFile& file, const LogReport& before, const LogRep
     found.push_back(counted(missing, "record") + " missing, in it or before it");
   if (after.repeated_records > before.repeated_records)
     found.push_back("it repeats earlier records: was a file given twice?");
-  if (bytes.damaged_frames() > 0)
-    found.push_back(fmt::format("{} skipped, {}", counted(bytes.damaged_frames(), "damaged zstd frame"),
-                                counted(bytes.skipped_bytes(), "compressed byte")));
-  for (const std::string& text : found) damage.messages.push_back(file.path + ": " + text);
+  if (damaged_frames > 0)
+    found.push_back(fmt::format("{} skipped, {}", counted(damaged_frames, "damaged zstd frame"),
+                                counted(skipped_bytes, "compressed byte")));
+  for (const std::string& text : found) damage.messages.push_back(file.name + ": " + text);
   damage.found |= !found.empty();
 }
 
-Result<LogSurvey> survey_file(const std::string& path, std::optional<uint64_t> at_ns) {
+std::string deleted(const RecordedFile& file) {
+  return file.name + ": the recorder has deleted it meanwhile, to keep within --keep or --min-free";
+}
+
+// One reading of all files.
+class Pass {
+ public:
+  Pass(uint64_t from_ns, uint64_t until_ns, Recording::Damage& damage, const Recording::RecordSink& sink,
+       const std::function<bool()>& more)
+      : from_ns_(from_ns), until_ns_(until_ns), damage_(damage), sink_(sink), more_(more) {
+    reader_.set_window(from_ns, until_ns);
+  }
+
+  // `paths`: where files that follow on these are found.
+  Result<void> run(std::vector<RecordedFile> files, const std::vector<std::string>& paths) {
+    for (size_t i = 0; i < files.size() && wanted_; ++i) {
+      if (!may_hold_wanted(files[i])) {
+        reader_.forget_position();
+        continue;
+      }
+      Result<sys::LogBytes> bytes = open_recorded(files[i]);
+      if (!bytes && sys::is_gone(bytes.error())) {
+        damage_.messages.push_back(deleted(files[i]));
+        reader_.forget_position();
+        continue;
+      }
+      if (!bytes) return std::move(bytes.error());
+      told_ = reader_.report();
+      told_frames_ = told_bytes_ = 0;
+      Result<void> read = read_on(files[i], *bytes);
+      if (read && more_ && i + 1 == files.size()) read = follow(i, *bytes, files, paths);
+      if (!read) return read;
+      if (wanted_) reader_.end_file();
+      tell(files[i], *bytes);
+    }
+    if (reader_.report().hosts > 1)
+      damage_.messages.push_back(
+          fmt::format("these are logs of {} hosts, one after another", reader_.report().hosts));
+    return {};
+  }
+
+ private:
+  [[nodiscard]] bool may_hold_wanted(const RecordedFile& file) const {
+    return (from_ns_ == 0 || file.latest_ns >= from_ns_) && (until_ns_ == 0 || file.earliest_ns <= until_ns_);
+  }
+
+  // To where it ends now.
+  Result<void> read_on(RecordedFile& file, sys::LogBytes& bytes) {
+    while (wanted_) {
+      Result<std::string_view> piece = bytes.next();
+      if (!piece) return std::move(piece.error());
+      if (piece->empty()) break;
+      if (file.first_line.empty()) file.first_line = first_line_of(*piece);
+      reader_.feed(*piece,
+                   [&](LogRecord&& record) { wanted_ = wanted_ && sink_(std::move(record), reader_); });
+    }
+    return {};
+  }
+
+  // Until it has been put aside, and `files` is longer, or no more is wanted.
+  Result<void> follow(size_t at, sys::LogBytes& bytes, std::vector<RecordedFile>& files,
+                      const std::vector<std::string>& paths) {
+    for (bool put_aside = false; wanted_ && !put_aside;) {
+      tell(files[at], bytes);
+      if (!more_()) return {};
+      put_aside = access(files[at].path.c_str(), F_OK) == 0 && !bytes.is_at(files[at].path);
+      if (put_aside && !more_()) return {};  // it is ended only after the next one has been begun
+      if (Result<void> read = read_on(files[at], bytes); !read) return read;
+    }
+    while (wanted_ && !add_newer(files, paths))
+      if (!more_()) return {};
+    return {};
+  }
+
+  // False when there is none yet.
+  static bool add_newer(std::vector<RecordedFile>& files, const std::vector<std::string>& paths) {
+    Result<RecordedFiles> now = list_recorded_files(paths);
+    if (!now) return false;
+    const size_t before = files.size();
+    for (RecordedFile& file : now->files) {
+      const bool is_known =
+          std::ranges::any_of(files.begin(), files.begin() + static_cast<ptrdiff_t>(before),
+                              [&](const RecordedFile& known) { return known.first_line == file.first_line; });
+      if (!is_known) files.push_back(std::move(file));
+    }
+    return files.size() > before;
+  }
+
+  void tell(const RecordedFile& file, const sys::LogBytes& bytes) {
+    tell_damage(file, told_, reader_.report(), bytes.damaged_frames() - told_frames_,
+                bytes.skipped_bytes() - told_bytes_, damage_);
+    told_ = reader_.report();
+    told_frames_ = bytes.damaged_frames();
+    told_bytes_ = bytes.skipped_bytes();
+  }
+
+  uint64_t from_ns_;
+  uint64_t until_ns_;
+  Recording::Damage& damage_;
+  const Recording::RecordSink& sink_;
+  const std::function<bool()>& more_;
+  DecodeJobs jobs_;
+  LogReader reader_{jobs_.count(), [this](size_t count, const auto& job) { jobs_.run(count, job); }};
+  bool wanted_ = true;
+  LogReport told_;  // and of the frames of the present file:
+  uint64_t told_frames_ = 0;
+  uint64_t told_bytes_ = 0;
+};
+
+Result<LogSurvey> survey_file(const RecordedFile& file, std::optional<uint64_t> at_ns) {
   LogSurvey survey(at_ns);
-  Result<sys::LogBytes> bytes = sys::LogBytes::open(path);
+  Result<sys::LogBytes> bytes = open_recorded(file);
   if (!bytes) return std::move(bytes.error());
   Result<void> read = for_each_piece(*bytes, [&](std::string_view piece) {
     survey.feed(piece);
@@ -208,9 +218,9 @@ Result<LogSurvey> survey_file(const std::string& path, std::optional<uint64_t> a
 }
 
 // Bytes begin..end of a file.
-Result<void> replay_file(const RecordedFile& file, const std::string& path, uint64_t begin, uint64_t end,
-                         LogReplay& replay, Recording::Damage& damage) {
-  Result<sys::LogBytes> bytes = sys::LogBytes::open(path);
+Result<void> replay_file(const RecordedFile& file, uint64_t begin, uint64_t end, LogReplay& replay,
+                         Recording::Damage& damage) {
+  Result<sys::LogBytes> bytes = open_recorded(file);
   if (!bytes) return std::move(bytes.error());
   const LogReport before = replay.report();
   uint64_t offset = bytes->skip(begin);  // of the next piece
@@ -223,116 +233,117 @@ Result<void> replay_file(const RecordedFile& file, const std::string& path, uint
   });
   if (!read) return read;
   replay.end_file();
-  tell_damage(file, before, replay.report(), *bytes, damage);
+  tell_damage(file, before, replay.report(), bytes->damaged_frames(), bytes->skipped_bytes(), damage);
   return {};
+}
+
+// From the last keyframe in the first file to where the survey of the last file ends. A file without a header is read from its
+// beginning, so that its damage is told.
+Result<void> replay_files(std::span<const RecordedFile> files, const LogSurvey& of_last, LogReplay& replay,
+                          Recording::Damage& damage) {
+  for (const RecordedFile& file : files) {
+    const bool is_last = &file == &files.back();
+    uint64_t begin = 0;
+    if (&file == &files.front() && file.header) {
+      Result<LogSurvey> survey = is_last ? Result<LogSurvey>(of_last) : survey_file(file, std::nullopt);
+      if (!survey) return std::move(survey.error());
+      replay.begin_at(*survey);
+      begin = survey->start().offset;
+    }
+    Result<void> read = replay_file(file, begin, is_last ? of_last.end() : UINT64_MAX, replay, damage);
+    if (!read) return read;
+  }
+  return {};
+}
+
+// When another run of the recorder began right after what the survey of a file has found; 0: none did.
+uint64_t next_run_ns(std::span<const RecordedFile> files, size_t at, const LogSurvey& survey,
+                     const LogHeader& header) {
+  if (survey.end() != UINT64_MAX || at + 1 == files.size()) return survey.next_run_ns();
+  const std::optional<LogHeader>& next = files[at + 1].header;
+  return next && next->session != header.session ? files[at + 1].began_ns : 0;
 }
 
 }  // namespace
 
-Result<Recording> Recording::open(const std::vector<std::string>& paths) {
-  std::vector<std::string> found;
-  for (const std::string& path : paths) {
-    struct stat status {};
-    if (path != "-" && stat(path.c_str(), &status) != 0)
-      return Error::system("read event log " + path, errno);
-    if (!S_ISDIR(status.st_mode)) {
-      found.push_back(path);
-      continue;
-    }
-    Result<std::vector<std::string>> logs = logs_in(path);
-    if (!logs) return std::move(logs.error());
-    found.insert(found.end(), logs->begin(), logs->end());
-  }
-  drop_twins(found);
+Result<Recording> Recording::open(std::vector<std::string> paths) {
+  Result<RecordedFiles> listed = list_recorded_files(paths);
+  if (!listed) return std::move(listed.error());
   Recording recording;
-  for (const std::string& path : found) {
-    Result<RecordedFile> file = look_into(path);
-    if (!file) return std::move(file.error());
-    recording.files_.push_back(std::move(*file));
-  }
-  sort_by_writing(recording.files_);
+  recording.paths_ = std::move(paths);
+  recording.files_ = std::move(listed->files);
+  recording.unread_ = std::move(listed->messages);
   return recording;
 }
 
-uint64_t Recording::ended_ns() const {
-  return files_.empty() ? 0 : files_.back().ended_ns;
+uint64_t Recording::ended_ns() {
+  if (ended_ns_) return *ended_ns_;
+  ended_ns_ = 0;
+  for (size_t i = files_.size(); i > 0 && *ended_ns_ == 0; --i) ended_ns_ = last_time_in(files_[i - 1]);
+  return *ended_ns_;
+}
+
+void Recording::tell_unread(Damage& damage) const {
+  damage.found |= !unread_.empty();
+  damage.messages.insert(damage.messages.end(), unread_.begin(), unread_.end());
 }
 
 Result<void> Recording::read(uint64_t from_ns, uint64_t until_ns, Damage& damage, const RecordSink& sink,
                              const std::function<bool()>& more) const {
-  DecodeJobs jobs;
-  LogReader reader(jobs.count(), [&](size_t count, const auto& job) { jobs.run(count, job); });
-  reader.set_window(from_ns, until_ns);
-  bool wanted = true;
-  const auto feed = [&](std::string_view piece) {
-    reader.feed(piece, [&](LogRecord&& record) { wanted = wanted && sink(std::move(record), reader); });
-  };
-  for (size_t i = 0; i < files_.size() && wanted; ++i) {
-    const RecordedFile& file = files_[i];
-    const bool is_last = i + 1 == files_.size();
-    const bool is_early = from_ns != 0 && file.ended_ns != 0 && file.ended_ns < from_ns;
-    const bool is_late = until_ns != 0 && file.began_ns > until_ns;
-    if ((is_early && !(is_last && more)) || is_late) {
-      reader.forget_position();
-      continue;
-    }
-    for (bool again = true; again && wanted;) {
-      again = false;
-      const uint64_t inode = inode_of(file.path);
-      Result<sys::LogBytes> bytes = sys::LogBytes::open(file.path);
-      if (!bytes) return std::move(bytes.error());
-      const LogReport before = reader.report();
-      while (wanted) {
-        Result<std::string_view> piece = bytes->next();
-        if (!piece) return std::move(piece.error());
-        feed(*piece);
-        if (!piece->empty()) continue;
-        if (!is_last || !more || !more()) break;
-        again = inode_of(file.path) != inode && inode_of(file.path) != 0;
-        if (!again) continue;
-        // Put aside: the rest of it, then the file that has its name now.
-        for (piece = bytes->next(); piece && !piece->empty(); piece = bytes->next()) feed(*piece);
-        break;
-      }
-      if (wanted) reader.end_file();
-      tell_damage(file, before, reader.report(), *bytes, damage);
-    }
+  tell_unread(damage);
+  return Pass(from_ns, until_ns, damage, sink, more).run(files_, paths_);
+}
+
+Result<void> Recording::spool_streams() {
+  for (RecordedFile& file : files_) {
+    if (!is_stream(file)) continue;
+    Result<std::string> path = spool(file.path, spools_.emplace_back());
+    if (!path) return std::move(path.error());
+    file.path = std::move(*path);
   }
-  if (reader.report().hosts > 1)
-    damage.messages.push_back(
-        fmt::format("these are logs of {} hosts, one after another", reader.report().hosts));
   return {};
 }
 
-Result<LogReplay> Recording::table_at(std::optional<uint64_t> at_ns, Damage& damage) const {
-  // The last file that began before the moment has it, unless its first keyframe is unfinished.
-  size_t last = files_.size() - 1;
-  while (at_ns && last > 0 && files_[last].began_ns > *at_ns) --last;
-  std::vector<std::string> paths;
-  std::vector<sys::UniqueFd> spools(last + 1);
-  for (size_t i = 0; i <= last; ++i) {
-    Result<std::string> path =
-        can_be_read_again(files_[i].path) ? files_[i].path : spool(files_[i].path, spools[i]);
-    if (!path) return std::move(path.error());
-    paths.push_back(std::move(*path));
+// The last file with a record that is not later, and where in it the table is found.
+Result<size_t> Recording::find(std::optional<uint64_t> at_ns, LogSurvey& survey) const {
+  for (size_t i = files_.size() - 1;; --i) {
+    if (i > 0 && at_ns && files_[i].earliest_ns > *at_ns) continue;
+    Result<LogSurvey> found = survey_file(files_[i], at_ns);
+    if (!found && sys::is_gone(found.error())) return Error{deleted(files_[i])};
+    if (!found) return std::move(found.error());
+    survey = std::move(*found);
+    if (i == 0 || survey.end() > 0) return i;
   }
+}
+
+// Its file has the table, unless the first keyframe there is unfinished; then those before it are read too.
+Result<LogReplay> Recording::table_at(std::optional<uint64_t> at_ns, Damage& damage) {
+  tell_unread(damage);
+  if (Result<void> spooled = spool_streams(); !spooled) return std::move(spooled.error());
+  LogSurvey survey(at_ns);
+  const Result<size_t> last = find(at_ns, survey);
+  if (!last) return Error{last.error()};
   DecodeJobs jobs;
-  for (size_t first = last;; --first) {
-    LogReplay replay(jobs.count(), [&](size_t count, const auto& job) { jobs.run(count, job); });
+  std::optional<LogReplay> replay;
+  Damage of_replay;
+  for (size_t first = *last + 1; first > 0 && !(replay && replay->is_complete()); --first) {
+    LogReplay longer(jobs.count(), [&](size_t count, const auto& job) { jobs.run(count, job); });
     Damage here;
-    for (size_t i = first; i <= last; ++i) {
-      Result<LogSurvey> survey = survey_file(paths[i], i == last ? at_ns : std::nullopt);
-      if (!survey) return std::move(survey.error());
-      if (i == first) replay.begin_at(*survey);
-      Result<void> read = replay_file(files_[i], paths[i], i == first ? survey->start().offset : 0,
-                                      survey->end(), replay, here);
-      if (!read) return std::move(read.error());
+    const std::span files = std::span(files_).subspan(first - 1, *last + 2 - first);
+    Result<void> read = replay_files(files, survey, longer, here);
+    if (!read && sys::is_gone(read.error())) {
+      if (!replay) return Error{deleted(files.front())};
+      of_replay.messages.push_back(deleted(files.front()));
+      break;
     }
-    if (!replay.is_complete() && first > 0) continue;
-    damage.found |= here.found;
-    damage.messages.insert(damage.messages.end(), here.messages.begin(), here.messages.end());
-    return replay;
+    if (!read) return std::move(read.error());
+    replay = std::move(longer);
+    of_replay = std::move(here);
   }
+  replay->set_next_run(next_run_ns(files_, *last, survey, replay->header()));
+  damage.found |= of_replay.found;
+  damage.messages.insert(damage.messages.end(), of_replay.messages.begin(), of_replay.messages.end());
+  return std::move(*replay);
 }
 
 }  // namespace socktrace::source

@@ -1,6 +1,7 @@
 #include "sys/log_bytes.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -8,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace socktrace::sys {
 namespace {
@@ -64,11 +66,26 @@ Result<bool> LogBytes::fill() {
 }
 
 Result<std::string_view> LogBytes::next() {
+  if (const std::optional<std::string_view> peeked = std::exchange(peeked_, std::nullopt)) return *peeked;
   return zstd_ ? next_compressed() : next_plain();
+}
+
+Result<std::string_view> LogBytes::peek() {
+  Result<std::string_view> piece = next();
+  if (piece) peeked_ = *piece;
+  return piece;
+}
+
+bool LogBytes::is_at(const std::string& path) const {
+  struct stat here {};
+  struct stat there {};
+  return fstat(fd_.get(), &here) == 0 && stat(path.c_str(), &there) == 0 && here.st_dev == there.st_dev &&
+         here.st_ino == there.st_ino;
 }
 
 uint64_t LogBytes::skip(uint64_t bytes) {
   if (zstd_ || !seekable_) return 0;
+  if (peeked_) in_begin_ -= std::exchange(peeked_, std::nullopt)->size();
   const uint64_t held = in_end_ - in_begin_;
   if (bytes <= held) {
     in_begin_ += bytes;

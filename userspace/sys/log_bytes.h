@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,9 +24,14 @@ class LogBytes {
 
   // The next piece, valid until the next call; empty at the end.
   Result<std::string_view> next();
+  // The same piece, which next() will give again.
+  Result<std::string_view> peek();
 
   // Passes over up to `bytes` of the text where that is cheap: in plain files. The value is how many were.
   uint64_t skip(uint64_t bytes);
+
+  // The file has this path now.
+  [[nodiscard]] bool is_at(const std::string& path) const;
 
   [[nodiscard]] uint64_t damaged_frames() const { return damaged_frames_; }
   [[nodiscard]] uint64_t skipped_bytes() const { return skipped_bytes_; }  // compressed
@@ -50,6 +56,7 @@ class LogBytes {
   size_t in_end_ = 0;
   uint64_t offset_ = 0;  // in the file, of in_end_
   std::vector<char> out_;
+  std::optional<std::string_view> peeked_;
   bool in_frame_ = false;
   uint64_t frame_offset_ = 0;
   uint64_t damaged_frames_ = 0;

@@ -122,4 +122,14 @@ struct LogRecord {
       body;
 };
 
+// Of anything that happened; nothing for headers and rows.
+inline std::optional<uint64_t> time_of(const LogRecord& record) {
+  return std::visit(
+      [](const auto& body) -> std::optional<uint64_t> {
+        if constexpr (requires { body.time_ns; }) return body.time_ns;
+        return std::nullopt;
+      },
+      record.body);
+}
+
 }  // namespace socktrace

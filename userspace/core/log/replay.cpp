@@ -1,20 +1,6 @@
 #include "core/log/replay.h"
 
 namespace socktrace {
-namespace {
-
-// Of anything that happened; nothing for headers.
-std::optional<uint64_t> time_of(const LogRecord& record) {
-  return std::visit(
-      [](const auto& body) -> std::optional<uint64_t> {
-        if constexpr (requires { body.time_ns; }) return body.time_ns;
-        return std::nullopt;
-      },
-      record.body);
-}
-
-}  // namespace
-
 void LogReplay::begin_at(const LogSurvey& survey) {
   feed(survey.leads());
   reader_.continue_at(survey.start().line, survey.start().offset);

@@ -36,6 +36,10 @@ class LogReplay {
   [[nodiscard]] uint64_t last_ns() const { return last_ns_; }
   // The recorder had stopped: the last record is a trailer.
   [[nodiscard]] bool has_ended() const { return has_ended_; }
+  // The recorder began anew then (wall time), and what came before has no end: it had been killed, or the power had gone.
+  // 0: not so.
+  [[nodiscard]] uint64_t broke_off_before_ns() const { return has_ended_ ? 0 : next_run_ns_; }
+  void set_next_run(uint64_t began_ns) { next_run_ns_ = began_ns; }
   // Records lost since the keyframe.
   [[nodiscard]] uint64_t lost() const { return lost_; }
   // Of what was read.
@@ -52,6 +56,7 @@ class LogReplay {
   bool is_complete_ = false;
   bool has_ended_ = false;
   uint64_t last_ns_ = 0;
+  uint64_t next_run_ns_ = 0;
   uint64_t lost_ = 0;
 };
 

@@ -3,7 +3,6 @@
 #include <charconv>
 #include <utility>
 
-#include "core/log/front.h"
 #include "core/time.h"
 
 namespace socktrace {
@@ -18,6 +17,15 @@ std::optional<uint64_t> announced_rows(std::string_view line) {
   const char* begin = line.data() + at + kField.size();
   if (std::from_chars(begin, line.data() + line.size(), rows).ec != std::errc{}) return std::nullopt;
   return rows;
+}
+
+// Of a header; the first field of that name.
+std::string_view session_of(std::string_view line) {
+  constexpr std::string_view kField = R"("session":")";
+  const size_t at = line.find(kField);
+  if (at == std::string_view::npos) return {};
+  line.remove_prefix(at + kField.size());
+  return line.substr(0, line.find('"'));
 }
 
 }  // namespace
@@ -40,13 +48,21 @@ void LogSurvey::take(const LogLine& line) {
     leads_ += line.text;
     leads_ += '\n';
   }
-  later_ = !at_.empty() && front->ts > at_;
-  if (later_) return;
+  if (!at_.empty() && front->ts > at_) return take_later(line, *front);
+  later_ = false;
+  if (front->kind == "header") session_ = session_of(line.text);
   end_ = line.offset + line.text.size() + 1;
   if (!whole_) return;
   start_ = whole_->place;
   start_leads_ = std::move(whole_->leads);
   whole_.reset();
+}
+
+void LogSurvey::take_later(const LogLine& line, const LineFront& front) {
+  if (std::exchange(later_, true)) return;
+  const bool is_next_run = front.kind == "header" && session_of(line.text) != session_;
+  const Result<uint64_t> time = parse_rfc3339(front.ts);
+  next_run_ns_ = is_next_run && time ? *time : 0;
 }
 
 void LogSurvey::take_keyframe(const LogLine& line) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/log/front.h"
 #include "core/log/lines.h"
 
 namespace socktrace {
@@ -31,6 +32,8 @@ class LogSurvey {
   // Bytes up to the end of the last record that is not later; all of the file when nothing later follows: a damaged or
   // torn end may have been of that time.
   [[nodiscard]] uint64_t end() const { return later_ ? end_ : UINT64_MAX; }
+  // Wall time of what follows end(), if that is the header of another run of the recorder; 0: it is not.
+  [[nodiscard]] uint64_t next_run_ns() const { return later_ ? next_run_ns_ : 0; }
 
  private:
   struct Keyframe {
@@ -40,6 +43,7 @@ class LogSurvey {
 
   void take(const LogLine& line);
   void take_keyframe(const LogLine& line);
+  void take_later(const LogLine& line, const LineFront& front);
 
   std::string at_;  // as in the lines; empty: the end
   LineSplitter lines_;
@@ -47,7 +51,9 @@ class LogSurvey {
   Place start_;
   std::string start_leads_;
   uint64_t end_ = 0;
-  bool later_ = false;  // the last record is
+  bool later_ = false;   // the last record is
+  std::string session_;  // of the last header that is not later
+  uint64_t next_run_ns_ = 0;
   std::optional<Keyframe> began_;
   uint64_t rows_ = 0;              // of it
   std::optional<Keyframe> whole_;  // the last one, when no record that is not later has followed yet
