@@ -120,7 +120,7 @@ Check check_proc(const HostCondition& host) {
             "/proc",
             Verdict::off,
             "a pid namespace of its own",
-            "sockets of processes outside of it show ?kernel",
+            "processes outside of it are ?kernel in `ss`; events have the pids of the host",
             "run outside the container, or with --pid=host"};
   return works(kMounts, "/proc", "all processes");
 }
