@@ -137,22 +137,16 @@ static __always_inline void st_take_scope(struct st_sock *out, const struct st_c
 		out->ifindex = BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
 }
 
-/* What only a raw socket's own bind() or connect() answers, without any hook on the way. */
-static __always_inline bool st_is_raw_refusal(const struct sock *sk, long result)
-{
-	return result == -EADDRNOTAVAIL && BPF_CORE_READ(sk, sk_type) == SOCK_RAW;
-}
-
 /*
- * The IPv4 or IPv6 socket of a call that no hook saw reach the protocol though it did, or NULL. Of
- * a unix socket, which no hook sees, the result is told here.
+ * The IPv4 or IPv6 socket of a call that succeeded though no hook saw it reach the protocol, or
+ * NULL. Of a unix socket, which no hook sees, the result is told here.
  */
 static __always_inline const struct sock *st_unseen_sock(__u8 kind, const struct st_call *call,
 							 long result)
 {
 	const struct sock *sk;
 
-	if (result && result != -EADDRNOTAVAIL && !(st_config.features & ST_CFG_UNIX))
+	if (result && !(st_config.features & ST_CFG_UNIX))
 		return NULL;
 	sk = st_sock_of(call->fd);
 	if (!sk)
@@ -161,44 +155,12 @@ static __always_inline const struct sock *st_unseen_sock(__u8 kind, const struct
 		st_unix_result(kind, result, call->fd, sk, call);
 		return NULL;
 	}
-	if (result && !st_is_raw_refusal(sk, result))
-		return NULL;
-	return st_is_inet(sk) ? sk : NULL;
-}
-
-/* struct sockaddr_in and sockaddr_in6 as far as both go, and then what only the latter has. */
-struct st_given {
-	__u16 family;
-	__be16 port;
-	__u32 address; /* IPv4; the flow label of IPv6 */
-	__u32 address6[4];
-};
-
-/* The address that a call was given, which its socket does not say once the call has failed.
- * Returns the port; 0 also if it cannot be read or is of another family. */
-static __always_inline __u16 st_read_given(__u32 *out, __u16 family, __u64 address)
-{
-	struct st_given given = {};
-
-	if (bpf_probe_read_user(&given, offsetof(struct st_given, address6), (void *)address) ||
-	    given.family != family)
-		return 0;
-	if (given.family == AF_INET) {
-		out[0] = given.address;
-	} else {
-		if (bpf_probe_read_user(&given, sizeof(given), (void *)address))
-			return 0;
-		out[0] = given.address6[0];
-		out[1] = given.address6[1];
-		out[2] = given.address6[2];
-		out[3] = given.address6[3];
-	}
-	return bpf_ntohs(given.port);
+	return !result && st_is_inet(sk) ? sk : NULL;
 }
 
 /* A bind that no hook saw either failed before it reached the protocol (EBADF, a bad length), which
  * is told to nobody, or belongs to a protocol with a bind of its own (raw, SCTP), which the socket
- * itself describes; the address that a raw one was refused, the call. */
+ * itself describes. */
 static __always_inline void st_bind_result(const struct st_call *call, long result)
 {
 	const struct sock *sk = NULL;
@@ -217,9 +179,6 @@ static __always_inline void st_bind_result(const struct st_call *call, long resu
 		st_take_scope(&record->sock, call);
 	} else {
 		st_fill_at(record, sk);
-		if (result)
-			st_read_given((__u32 *)record->sock.laddr, record->sock.family,
-				      call->address);
 	}
 	st_submit(record, result != 0);
 }
@@ -328,6 +287,37 @@ static __always_inline int st_connect_begins(int fd, __u64 address, int length)
 	return st_put_call(&call);
 }
 
+/* struct sockaddr_in and sockaddr_in6 as far as both go, and then what only the latter has. */
+struct st_destination {
+	__u16 family;
+	__be16 port;
+	__u32 address; /* IPv4; the flow label of IPv6 */
+	__u32 address6[4];
+};
+
+/* Where connect() was to go, which its socket does not say once it has failed. */
+static __always_inline void st_fill_destination(struct st_sock *out, __u64 address)
+{
+	struct st_destination given = {};
+	__u32 *peer = (__u32 *)out->raddr;
+
+	if (bpf_probe_read_user(&given, offsetof(struct st_destination, address6),
+				(void *)address) ||
+	    given.family != out->family)
+		return;
+	if (given.family == AF_INET) {
+		peer[0] = given.address;
+	} else {
+		if (bpf_probe_read_user(&given, sizeof(given), (void *)address))
+			return;
+		peer[0] = given.address6[0];
+		peer[1] = given.address6[1];
+		peer[2] = given.address6[2];
+		peer[3] = given.address6[3];
+	}
+	out->rport = bpf_ntohs(given.port);
+}
+
 /*
  * The states of a stream socket tell its connect, but for its port when it does not wait, as
  * SYN_SENT comes before the port is chosen, and for what fails before SYN_SENT: no route, no
@@ -350,8 +340,7 @@ static __always_inline void st_stream_connect_result(const struct st_call *call,
 		return;
 	st_fill_at(record, sk);
 	if (failed)
-		record->sock.rport =
-		    st_read_given((__u32 *)record->sock.raddr, record->sock.family, call->address);
+		st_fill_destination(&record->sock, call->address);
 	st_submit(record, false);
 }
 

@@ -8,8 +8,7 @@
 
 #define IPPROTO_ICMPV6 58 /* include/uapi/linux/in6.h: an enum that no type refers to */
 
-#define EADDRNOTAVAIL 99 /* include/uapi/asm-generic/errno.h */
-#define EISCONN 106
+#define EISCONN 106 /* include/uapi/asm-generic/errno.h */
 #define EINPROGRESS 115
 
 #define S_IFMT 00170000 /* include/uapi/linux/stat.h */

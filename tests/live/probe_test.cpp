@@ -271,22 +271,6 @@ TEST_F(ProbeTest, ARawSocketIsToldWhenItIsMade) {
   EXPECT_EQ(story(cookie), "create bind release");
 }
 
-TEST_F(ProbeTest, ARawSocketThatIsRefusedAnAddressIsToldWhichOne) {
-  if (bind_result_under_test() == probe::BindResult::infer) GTEST_SKIP() << "no hook sees its bind";
-  attach();
-  const TestSocket raw(AF_INET, SOCK_RAW, IPPROTO_ICMP);
-  sockaddr_in foreign{};
-  foreign.sin_family = AF_INET;
-  foreign.sin_addr.s_addr = htonl(0xC0000201);  // 192.0.2.1
-  ASSERT_EQ(::bind(raw.fd(), reinterpret_cast<const sockaddr*>(&foreign), sizeof foreign), -1);
-  ASSERT_EQ(errno, EADDRNOTAVAIL);
-  collect([&] { return !of(RecordKind::bind).empty(); });
-  const Record refused = of(RecordKind::bind).front();
-  EXPECT_EQ(refused.error, EADDRNOTAVAIL);
-  EXPECT_EQ(to_string(Family::inet, refused.socket.local.address), "192.0.2.1");
-  EXPECT_EQ(refused.task.fd, raw.fd());
-}
-
 // Its end may be that of somebody else's socket, whose last reference we had: it is told, without a process.
 TEST_F(ProbeTest, WhatWeOpenCanBeLeftOut) {
   probe::Options options;
