@@ -203,6 +203,17 @@ TEST_F(Recordings, AFileThatIsDeletedBeforeItIsReadIsSaid) {
             path(kFirst) + ": the recorder has deleted it meanwhile, to keep within --keep or --min-free");
 }
 
+TEST_F(Recordings, WhenTheFileOfTheTableIsDeletedTheNewestIsAsked) {
+  write_three();
+  Recording recording = open();
+  Recorder next("t");
+  next.begin_file(30);
+  next.open(4, 31);
+  write(kLive, next.text);
+  EXPECT_EQ(table(recording, {}), Ports({4}));
+  EXPECT_FALSE(damage_.found);
+}
+
 TEST_F(Recordings, WhatWasPutAsideWhileNobodyFollowedIsReadInOrder) {
   Recorder run("s");
   run.begin_file(0);

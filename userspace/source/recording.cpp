@@ -96,8 +96,10 @@ void tell_damage(const RecordedFile& file, const LogReport& before, const LogRep
   damage.found |= !found.empty();
 }
 
-std::string deleted(const RecordedFile& file) {
-  return file.name + ": the recorder has deleted it meanwhile, to keep within --keep or --min-free";
+// As an error, is_gone().
+Error deleted(const RecordedFile& file) {
+  return {file.name + ": the recorder has deleted it meanwhile, to keep within --keep or --min-free",
+          ErrorKind::general, ENOENT};
 }
 
 // One reading of all files.
@@ -118,7 +120,7 @@ class Pass {
       }
       Result<sys::LogBytes> bytes = open_recorded(files[i]);
       if (!bytes && sys::is_gone(bytes.error())) {
-        damage_.messages.push_back(deleted(files[i]));
+        damage_.messages.push_back(deleted(files[i]).message);
         reader_.forget_position();
         continue;
       }
@@ -309,17 +311,29 @@ Result<size_t> Recording::find(std::optional<uint64_t> at_ns, LogSurvey& survey)
   for (size_t i = files_.size() - 1;; --i) {
     if (i > 0 && at_ns && files_[i].earliest_ns > *at_ns) continue;
     Result<LogSurvey> found = survey_file(files_[i], at_ns);
-    if (!found && sys::is_gone(found.error())) return Error{deleted(files_[i])};
+    if (!found && sys::is_gone(found.error())) return deleted(files_[i]);
     if (!found) return std::move(found.error());
     survey = std::move(*found);
     if (i == 0 || survey.end() > 0) return i;
   }
 }
 
-// Its file has the table, unless the first keyframe there is unfinished; then those before it are read too.
+// As the file that had the table is gone, another may have one of that moment, or the newest.
 Result<LogReplay> Recording::table_at(std::optional<uint64_t> at_ns, Damage& damage) {
-  tell_unread(damage);
+  constexpr int kMostTries = 5;
   if (Result<void> spooled = spool_streams(); !spooled) return std::move(spooled.error());
+  for (int tries = 1;; ++tries) {
+    Result<LogReplay> replay = try_table_at(at_ns, damage);
+    if (replay || !sys::is_gone(replay.error()) || !spools_.empty() || tries == kMostTries) return replay;
+    Result<RecordedFiles> listed = list_recorded_files(paths_);
+    if (!listed) return std::move(listed.error());
+    files_ = std::move(listed->files);
+    ended_ns_.reset();
+  }
+}
+
+// The file that is found has the table, unless the first keyframe there is unfinished; then those before it are read too.
+Result<LogReplay> Recording::try_table_at(std::optional<uint64_t> at_ns, Damage& damage) const {
   LogSurvey survey(at_ns);
   const Result<size_t> last = find(at_ns, survey);
   if (!last) return Error{last.error()};
@@ -332,8 +346,8 @@ Result<LogReplay> Recording::table_at(std::optional<uint64_t> at_ns, Damage& dam
     const std::span files = std::span(files_).subspan(first - 1, *last + 2 - first);
     Result<void> read = replay_files(files, survey, longer, here);
     if (!read && sys::is_gone(read.error())) {
-      if (!replay) return Error{deleted(files.front())};
-      of_replay.messages.push_back(deleted(files.front()));
+      if (!replay) return deleted(files.front());
+      of_replay.messages.push_back(deleted(files.front()).message);
       break;
     }
     if (!read) return std::move(read.error());
@@ -341,6 +355,7 @@ Result<LogReplay> Recording::table_at(std::optional<uint64_t> at_ns, Damage& dam
     of_replay = std::move(here);
   }
   replay->set_next_run(next_run_ns(files_, *last, survey, replay->header()));
+  tell_unread(damage);
   damage.found |= of_replay.found;
   damage.messages.insert(damage.messages.end(), of_replay.messages.begin(), of_replay.messages.end());
   return std::move(*replay);
