@@ -62,13 +62,7 @@ Result<ExposedCommand> parse_exposed_options(std::span<const std::string> words)
   app.add_option("--allow", allow)->delimiter(',')->expected(1)->allow_extra_args(false)->take_all();
   app.add_option("--allow-file", allow_file);
   app.add_flag("--all-netns", command.all_netns);
-  app.add_option("--from", command.past.from)
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->take_all()
-      ->check(refuse_empty);
-  app.add_option("--at", command.past.at)->check(refuse_empty);
-  app.add_flag("--utc", command.past.utc);
+  declare_past(app, command.past);
   app.add_flag("-H,--no-header", command.no_header);
   app.add_flag("-j,--json", command.json);
   app.add_flag("-n,--numeric");    // accepted because ss users type it

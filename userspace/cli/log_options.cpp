@@ -32,11 +32,7 @@ Result<LogCommand> parse_log_options(std::span<const std::string> words) {
   std::vector<std::string> events;
   CLI::App app;
   declare_selection(app, command.selection);
-  app.add_option("--from", command.from)
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->take_all()
-      ->check(refuse_empty);
+  declare_logs(app, command.from);
   app.add_option("-S,--since", command.since)->check(refuse_empty);
   app.add_option("-U,--until", command.until)->check(refuse_empty);
   app.add_option("--diff", command.diff)->expected(2)->check(refuse_empty);

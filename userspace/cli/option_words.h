@@ -3,7 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "cli/past.h"
 #include "cli/trace_options.h"
 #include "core/result.h"
 
@@ -17,6 +19,10 @@ Error usage(std::string message);
 void declare_selection(CLI::App& app, TraceOptions& options);
 // A check of an option: an empty value is a variable that was not set, not an option that was not given.
 std::string refuse_empty(const std::string& value);
+// --from, as often as there are logs.
+void declare_logs(CLI::App& app, std::vector<std::string>& from);
+// --from, --at and --utc.
+void declare_past(CLI::App& app, PastOptions& options);
 // CLI11 reports errors by exceptions; they end here.
 Result<void> parse_words(CLI::App& app, std::span<const std::string> words);
 

@@ -46,7 +46,7 @@ Result<PastTable> table_of_past(source::Recording& recording, const PastOptions&
                              date_and_clock(*at_ns, options.utc), date_and_clock(began_ns, options.utc))};
   }
   const std::string last = date_and_clock(replay->last_ns(), options.utc);
-  const uint64_t ended_ns = recording.ended_ns();
+  const auto is_after_end = [&] { return recording.ended_ns() != 0 && *at_ns > recording.ended_ns(); };
   if (replay->has_ended() && at_ns)
     message(fmt::format("the recorder had stopped: the table is that of {}", last));
   else if (const uint64_t anew_ns = replay->broke_off_before_ns(); at_ns && anew_ns != 0)
@@ -54,7 +54,7 @@ Result<PastTable> table_of_past(source::Recording& recording, const PastOptions&
         "the recorder had stopped without an end (killed, or no power) before it began anew at {}: "
         "the table is that of {}",
         date_and_clock(anew_ns, options.utc), last));
-  else if (at_ns && ended_ns != 0 && *at_ns > ended_ns)
+  else if (at_ns && is_after_end())
     message(fmt::format("the log ends before that: the table is that of {}", last));
   if (!replay->is_complete())
     message(

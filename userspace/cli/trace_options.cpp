@@ -63,6 +63,16 @@ std::string refuse_empty(const std::string& value) {
   return value.empty() ? "a value is missing" : "";
 }
 
+void declare_logs(CLI::App& app, std::vector<std::string>& from) {
+  app.add_option("--from", from)->expected(1)->allow_extra_args(false)->take_all()->check(refuse_empty);
+}
+
+void declare_past(CLI::App& app, PastOptions& options) {
+  declare_logs(app, options.from);
+  app.add_option("--at", options.at)->check(refuse_empty);
+  app.add_flag("--utc", options.utc);
+}
+
 namespace {
 
 // "64MiB". What begins with a sign would be taken modulo 2^64.

@@ -12,13 +12,7 @@ Result<WhyCommand> parse_why_options(std::span<const std::string> words) {
   app.set_help_flag();
   app.allow_windows_style_options(false);
   app.add_option("where", command.text);
-  app.add_option("--from", command.past.from)
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->take_all()
-      ->check(refuse_empty);
-  app.add_option("--at", command.past.at)->check(refuse_empty);
-  app.add_flag("--utc", command.past.utc);
+  declare_past(app, command.past);
   app.add_flag("-j,--json", command.json);
   app.add_option("--color", command.color)->check(CLI::IsMember({"auto", "always", "never"}));
   app.add_flag("-h,--help", command.help);
