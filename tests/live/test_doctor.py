@@ -127,7 +127,7 @@ class Doctor(unittest.TestCase):
         self.assertNotIn("cgroup", report.checks["CAP_NET_ADMIN"]["cost"])
 
     def test_without_cgroup2_what_is_lost_is_not_seen(self):
-        report = doctor(test_errors.Degraded.HIDE_CGROUP2)
+        report = doctor(test_errors.Degraded.HIDE_CGROUP2, wrap=test_errors.Degraded.HIDE_PARENTS)
         self.judge(report, 0, "reduced")
         self.assertEqual(report.state("cgroup2"), "off")
         self.assertIn("mount -t cgroup2", report.checks["cgroup2"]["fix"])
@@ -136,7 +136,7 @@ class Doctor(unittest.TestCase):
         steps = report.section("self-test")
         self.assertEqual([name for name in steps if steps[name] == "off"], ["failed bind", "UDP close"])
 
-    def test_in_a_cgroup_namespace_of_its_own(self):
+    def in_a_cgroup_namespace(self, *wrap):
         group = f"{live.cgroup2_mount()}/doctor-{os.getpid()}"
         try:
             os.mkdir(group)
@@ -145,10 +145,19 @@ class Doctor(unittest.TestCase):
         self.addCleanup(os.rmdir, group)
         inside = test_errors.Degraded.HIDE_CGROUP2 + "; mount -t cgroup2 none /mnt; exec \"$@\""
         enter = ["sh", "-ec", f"echo $$ > {group}/cgroup.procs; exec \"$@\"", "sh", "unshare", "--cgroup", "sh", "-ec", inside, "sh"]
-        report = doctor("true", wrap=enter)
+        return doctor("true", wrap=[*enter, *wrap])
+
+    def test_in_a_cgroup_namespace_of_its_own(self):
+        report = self.in_a_cgroup_namespace(*test_errors.Degraded.HIDE_PARENTS)
         self.judge(report, 0, "reduced")
         self.assertIn("--cgroupns=host", report.checks["cgroup2"]["fix"])
         self.assertEqual(report.state("cgroup/bind4"), "off")
+
+    def test_in_a_cgroup_namespace_with_the_processes_of_the_host(self):
+        report = self.in_a_cgroup_namespace()
+        self.assertRegex(report.checks["cgroup2"]["found"], "^/proc/[0-9]+/root/")
+        self.assertEqual((report.state("cgroup2"), report.state("cgroup/bind4")), ("works", "works"))
+        self.assertEqual(report.section("self-test"), dict.fromkeys(STEPS, "works"))
 
     def test_without_tracefs_and_the_right_to_mount_it(self):
         report = doctor(test_errors.Degraded.HIDE_TRACEFS, wrap=["setpriv", "--bounding-set=-sys_admin"])

@@ -27,6 +27,12 @@ Filter parsed(const std::string& text) {
   return filter ? *filter : Filter();
 }
 
+MatchContext as_root() {
+  MatchContext context;
+  context.kernel_compares_marks = true;
+  return context;
+}
+
 // What a random expression may hold.
 enum class Contents {
   expressible,  // what the kernel can decide: the program has to agree
@@ -85,6 +91,7 @@ class Random {
 
   std::string condition(Contents contents) {
     if (contents == Contents::anything && below(3) == 0) return std::string(one_of(kOthers));
+    if (below(4) == 0) return std::string(one_of(kNumbers));
     if (below(2) == 0) return std::string(below(2) ? "sport " : "dport ") + std::string(one_of(kPortValues));
     std::string text = below(2) ? "src " : "dst ";
     text += one_of(kHosts);
@@ -103,10 +110,11 @@ class Random {
   static constexpr std::string_view kPortValues[] = {
       "22",  "= :443", "!= 22",    "ne 0", "> 22", "> 65535",  ">= 443", ">= 0",     "< 443",
       "< 0", "<= 22",  "<= 65535", "= *",  "!= *", "eq 65535", "gt 1",   "lt 65535", "geq 32768"};
-  static constexpr std::string_view kOthers[] = {
-      "dev eth0", "dev != 1",    "fwmark 1/1", "fwmark != 2", "cgroup /a",       "cgroup != /a",
-      "pid 1",    "pid != 1",    "comm a",     "comm != b",   "user 0",          "user != 0",
-      "unit x",   "container c", "netns 1",    "src unix:*",  "dst netlink:rtnl"};
+  static constexpr std::string_view kNumbers[] = {"dev eth0",    "dev != 1",  "fwmark 1/1",  "fwmark 2",
+                                                  "fwmark != 2", "cgroup /a", "cgroup != /a"};
+  static constexpr std::string_view kOthers[] = {"pid 1",   "pid != 1",   "comm a",          "comm != b",
+                                                 "user 0",  "user != 0",  "unit x",          "container c",
+                                                 "netns 1", "src unix:*", "dst netlink:rtnl"};
 
   std::mt19937 engine_;
 };
@@ -120,7 +128,7 @@ TEST(FilterBytecode, DecidesExactlyWhatItCanExpress) {
   for (int i = 0; i < kExpressions; ++i) {
     const std::string text = random.expression(Contents::expressible, 3);
     const Filter filter = parsed(text);
-    const std::optional<Bytes> program = filter.bytecode({});
+    const std::optional<Bytes> program = filter.bytecode(as_root());
     ASSERT_TRUE(program) << text;
     ASSERT_EQ(audit_bytecode(*program), "") << text;
     for (int n = 0; n < kSocketsEach; ++n) {
@@ -144,7 +152,7 @@ TEST(FilterBytecode, NeverRejectsWhatTheFilterAccepts) {
     const std::string states = random.below(4) == 0 ? "state established exclude listening " : "";
     const std::string text = states + random.expression(Contents::anything, 3);
     const Filter filter = parsed(text);
-    const std::optional<Bytes> program = filter.bytecode({});
+    const std::optional<Bytes> program = filter.bytecode(as_root());
     if (!program) continue;
     ++programs;
     ASSERT_EQ(audit_bytecode(*program), "") << text;
@@ -162,12 +170,12 @@ TEST(FilterBytecode, NeverRejectsWhatTheFilterAccepts) {
 }
 
 TEST(FilterBytecode, IsAbsentWhenItCouldNotRejectAny) {
-  for (const char* text :
-       {"", "state listening", "pid 1", "not pid 1", "sport 22 or pid 1", "dev eth0 or sport 22",
-        "not ( sport 22 and pid 1 )", "src unix:*", "fwmark 1", "cgroup /a"})
-    EXPECT_FALSE(parsed(text).bytecode({})) << text;
-  for (const char* text : {"sport 22", "sport 22 and pid 1", "pid 1 sport 22", "not ( sport 22 or pid 1 )"})
-    EXPECT_TRUE(parsed(text).bytecode({})) << text;
+  for (const char* text : {"", "state listening", "pid 1", "not pid 1", "sport 22 or pid 1",
+                           "dev eth0 or pid 1", "not ( sport 22 and pid 1 )", "src unix:*"})
+    EXPECT_FALSE(parsed(text).bytecode(as_root())) << text;
+  for (const char* text : {"sport 22", "sport 22 and pid 1", "pid 1 sport 22", "not ( sport 22 or pid 1 )",
+                           "dev eth0", "not cgroup /a"})
+    EXPECT_TRUE(parsed(text).bytecode(as_root())) << text;
 }
 
 TEST(FilterBytecode, OfAutoboundKnowsWhatADumpDoesNotTell) {
@@ -178,12 +186,12 @@ TEST(FilterBytecode, OfAutoboundKnowsWhatADumpDoesNotTell) {
       const bool autobound = !locked && socket.local.port == 40000;
       for (const char* text : {"autobound", "not autobound"}) {
         const Filter filter = parsed(text);
-        EXPECT_EQ(run_bytecode(*filter.bytecode({}), socket), autobound == (text[0] == 'a'))
+        EXPECT_EQ(run_bytecode(*filter.bytecode(as_root()), socket), autobound == (text[0] == 'a'))
             << text << address << locked;
         socket.options.known = true;
         EXPECT_EQ(filter.matches(socket, {}), autobound == (text[0] == 'a')) << text << address << locked;
         socket.options.known = false;  // then at least what the kernel accepts
-        EXPECT_GE(filter.matches(socket, {}), run_bytecode(*filter.bytecode({}), socket))
+        EXPECT_GE(filter.matches(socket, {}), run_bytecode(*filter.bytecode(as_root()), socket))
             << text << address << locked;
       }
     }
@@ -191,12 +199,21 @@ TEST(FilterBytecode, OfAutoboundKnowsWhatADumpDoesNotTell) {
 }
 
 TEST(FilterBytecode, LosesAutoboundBesideWhatTheKernelCannotDecide) {
-  for (const char* text : {"autobound or fwmark 7", "fwmark 7 or not autobound",
-                           "not ( autobound and pid 1 )", "( autobound or dev eth0 ) and sport 22"})
-    EXPECT_TRUE(parsed(text).loses_autobound({})) << text;
+  for (const char* text : {"autobound or user 7", "comm a or not autobound", "not ( autobound and pid 1 )",
+                           "( autobound or netns 1 ) and sport 22"})
+    EXPECT_TRUE(parsed(text).loses_autobound(as_root())) << text;
   for (const char* text : {"autobound", "not autobound", "autobound and pid 1", "autobound or sport 22",
-                           "not ( autobound or pid 1 )", "pid 1 or dev eth0", ""})
-    EXPECT_FALSE(parsed(text).loses_autobound({})) << text;
+                           "not ( autobound or pid 1 )", "pid 1 or dev eth0", "", "autobound or fwmark 7",
+                           "not ( autobound and dev eth0 )", "autobound or cgroup /a"})
+    EXPECT_FALSE(parsed(text).loses_autobound(as_root())) << text;
+}
+
+// The kernel refuses such a program as a whole.
+TEST(FilterBytecode, LooksAtMarksOnlyWithTheRightTo) {
+  EXPECT_TRUE(parsed("fwmark 7").bytecode(as_root()));
+  EXPECT_FALSE(parsed("fwmark 7").bytecode({}));
+  EXPECT_TRUE(parsed("fwmark 7 and sport 22").bytecode({}));
+  EXPECT_TRUE(parsed("autobound or fwmark 7").loses_autobound({}));
 }
 
 TEST(FilterBytecode, OfAVeryLongFilterIsValidOrAbsent) {
@@ -210,7 +227,7 @@ TEST(FilterBytecode, OfAVeryLongFilterIsValidOrAbsent) {
       for (int i = 0; i < conditions; ++i)
         half += joint + std::string("dst 2001:db8::") + std::to_string(i) + "/128";
       const Filter filter = parsed("( " + half + " ) or sport 22");
-      const std::optional<Bytes> program = filter.bytecode({});
+      const std::optional<Bytes> program = filter.bytecode(as_root());
       absent |= !program;
       if (!program) continue;
       longest = std::max(longest, program->size());

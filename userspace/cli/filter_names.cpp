@@ -70,7 +70,8 @@ std::optional<uint64_t> cgroup(std::string_view path) {
     if (const std::optional<uint64_t> id = cgroup_id(std::string(path))) return id;
   const Result<std::vector<sys::Mount>> mounts = sys::read_mounts();
   if (!mounts) return std::nullopt;
-  const Result<std::string> root = sys::find_cgroup2(*mounts);
+  Result<std::string> root = sys::locate_cgroup2(*mounts);
+  if (!root) root = sys::find_cgroup2(*mounts);
   if (!root) return std::nullopt;
   return cgroup_id(*root + "/" + std::string(path));
 }

@@ -31,6 +31,7 @@
 #include "source/diag_file.h"
 #include "sys/mounts.h"
 #include "sys/netns.h"
+#include "sys/privileges.h"
 #include "sys/procfs.h"
 
 namespace socktrace::cli {
@@ -40,6 +41,8 @@ MatchContext match_context() {
   MatchContext context;
   std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> context.first_local_port >>
       context.last_local_port;
+  const Result<sys::Privileges> privileges = sys::current_privileges();
+  context.kernel_compares_marks = privileges && privileges->net_admin;
   return context;
 }
 

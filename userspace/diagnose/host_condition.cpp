@@ -75,7 +75,7 @@ HostCondition read_host_condition() {
   host.lockdown = read_lockdown();
   if (const Result<sys::Privileges> privileges = sys::current_privileges()) host.privileges = *privileges;
   if (const Result<std::vector<sys::Mount>> mounts = sys::read_mounts()) {
-    take_mount(sys::find_whole_cgroup2(*mounts), host.cgroup2, host.cgroup2_problem);
+    take_mount(sys::locate_cgroup2(*mounts), host.cgroup2, host.cgroup2_problem);
     take_mount(sys::find_tracefs(*mounts), host.tracefs, host.tracefs_problem);
     host.processes_hidden = sys::hides_processes(*mounts);
   } else {

@@ -1,11 +1,16 @@
 #include "sys/mounts.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "sys/file.h"
+#include "sys/procfs.h"
 
 namespace socktrace::sys {
 namespace {
@@ -45,6 +50,34 @@ Result<UniqueFd> open_directory(const std::string& path) {
   dir.error().kind = is_denied(dir.error()) ? ErrorKind::privilege : ErrorKind::unavailable;
   if (is_denied(dir.error())) dir.error().message += "; run as root";
   return std::move(dir.error());
+}
+
+bool is_whole_cgroup2(const std::string& point) {
+  constexpr ino_t kRoot = 1;  // kernfs gives its root the first number; a cgroup namespace's has another
+  struct statfs filesystem {};
+  struct stat status {};
+  return statfs(point.c_str(), &filesystem) == 0 && filesystem.f_type == CGROUP2_SUPER_MAGIC &&
+         stat(point.c_str(), &status) == 0 && status.st_ino == kRoot;
+}
+
+// "/proc/PID/root/sys/fs/cgroup", or nothing.
+std::string cgroup2_of_an_ancestor() {
+  constexpr int kMost = 64;
+  const Result<Procfs> procfs = Procfs::open();
+  auto pid = static_cast<uint32_t>(getppid());
+  for (int count = 0; procfs && pid != 0 && count < kMost; ++count) {
+    const std::string directory = fmt::format("/proc/{}/", pid);
+    const Result<std::vector<Mount>> mounts = read_mounts((directory + "mountinfo").c_str());
+    // What of it is mounted reads as "/.." from within a cgroup namespace: its inode is surer.
+    for (const Mount& mount : mounts ? *mounts : std::vector<Mount>())
+      if (std::string path = directory + "root" + mount.point;
+          mount.type == "cgroup2" && is_whole_cgroup2(path))
+        return path;
+    const Result<ProcessDir> process = procfs->process(pid);
+    const Result<ProcessStat> stat = process ? process->stat() : Result<ProcessStat>(Error{});
+    pid = stat ? stat->parent : 0;
+  }
+  return "";
 }
 
 }  // namespace
@@ -89,12 +122,12 @@ Result<std::string> find_cgroup2(const std::vector<Mount>& mounts) {
       "cgroup2 is not mounted; mount it: mkdir -p /run/cgroup2 && mount -t cgroup2 none /run/cgroup2");
 }
 
-Result<std::string> find_whole_cgroup2(const std::vector<Mount>& mounts) {
-  constexpr ino_t kRoot = 1;  // kernfs gives its root the first number
-  Result<std::string> point = find_cgroup2(mounts);
-  struct stat status {};
-  if (!point || stat(point->c_str(), &status) != 0 || status.st_ino == kRoot) return point;
-  return unavailable("only a part of cgroup2 is visible, at " + *point +
+Result<std::string> locate_cgroup2(const std::vector<Mount>& mounts) {
+  Result<std::string> here = find_cgroup2(mounts);
+  if (here && is_whole_cgroup2(*here)) return here;
+  if (std::string elsewhere = cgroup2_of_an_ancestor(); !elsewhere.empty()) return elsewhere;
+  if (!here) return here;
+  return unavailable("only a part of cgroup2 is visible, at " + *here +
                      ", as this is a cgroup namespace of its own; run outside the container, or give it the "
                      "host's: docker run --cgroupns=host");
 }
@@ -121,7 +154,7 @@ bool hides_processes(const std::vector<Mount>& mounts) {
 Result<UniqueFd> open_cgroup2() {
   auto mounts = read_mounts();
   if (!mounts) return std::move(mounts.error());
-  auto point = find_whole_cgroup2(*mounts);
+  auto point = locate_cgroup2(*mounts);
   if (!point) return std::move(point.error());
   return open_directory(*point);
 }

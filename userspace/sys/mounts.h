@@ -23,11 +23,12 @@ struct Mount {
 std::vector<Mount> parse_mountinfo(std::string_view text);
 Result<std::vector<Mount>> read_mounts(const char* mountinfo = "/proc/self/mountinfo");
 
-// Where the whole cgroup2 hierarchy is mounted: /sys/fs/cgroup, or /sys/fs/cgroup/unified on hosts that also
-// have v1. A mount of a part of it will not do: hooks attached there miss the rest of the host.
+// Where what looks like all of cgroup2 is mounted: /sys/fs/cgroup, or /sys/fs/cgroup/unified on hosts that also have v1.
 Result<std::string> find_cgroup2(const std::vector<Mount>& mounts);
-// The same, unless what is mounted there is what a cgroup namespace takes for the whole (cgroup_namespaces(7)).
-Result<std::string> find_whole_cgroup2(const std::vector<Mount>& mounts);
+// Where the whole hierarchy is: hooks attached to a part miss the rest of the host. It may be hidden here: `ip netns exec`
+// mounts over it, and a cgroup namespace takes a part for the whole (cgroup_namespaces(7)). Then a parent may have it, at
+// /proc/PID/root/…, up to the first process of the host if this pid namespace is the host's; for CAP_SYS_PTRACE.
+Result<std::string> locate_cgroup2(const std::vector<Mount>& mounts);
 // /sys/kernel/tracing, or /sys/kernel/debug/tracing on older hosts.
 Result<std::string> find_tracefs(const std::vector<Mount>& mounts);
 // Others' processes are invisible to users without a special group (proc(5), hidepid=): an owner that is not

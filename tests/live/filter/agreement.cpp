@@ -83,8 +83,7 @@ void answer(const std::string& line, const std::vector<Socket>& every, MatchCont
     if (kernel.contains(socket.key.cookie)) ++both;
   }
   const bool lock = names(options.filter, {" autobound "});
-  const bool wider =
-      names(options.filter, {" dev ", " fwmark ", " cgroup ", "unix:", "netlink:", "link:", "vsock:"});
+  const bool wider = names(options.filter, {"unix:", "netlink:", "link:", "vsock:"});
   const char* kind = lock && wider ? "either" : lock ? "lock" : wider ? "wider" : "exact";
   std::printf("%s %zu %zu %zu %zu\n", kind, all, kernel.size(), both, userspace);
 }
@@ -97,6 +96,7 @@ int main() {
   MatchContext context;
   std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> context.first_local_port >>
       context.last_local_port;
+  context.kernel_compares_marks = true;  // this runs as root
   const std::vector<Socket> every = dump(request_for(ss::kAllStates));
   for (std::string line; std::getline(std::cin, line);) answer(line, every, context);
 }

@@ -113,6 +113,16 @@ std::optional<Program> ports(const Predicate& predicate) {
   return predicate.compare == Compare::equal ? equal : negation(std::move(equal));
 }
 
+// An operation that compares with one value, or its opposite.
+template <typename Condition>
+Program comparison(uint8_t code, const Condition& condition, Compare compare) {
+  constexpr size_t kLength = sizeof(inet_diag_bc_op) + sizeof(Condition);
+  Program program;
+  append(program, operation(code, kLength, kLength + kReject));
+  append(program, condition);
+  return compare == Compare::not_equal ? negation(std::move(program)) : program;
+}
+
 std::optional<Program> compile_predicate(const Predicate& predicate, const MatchContext& context) {
   switch (predicate.subject) {
     case Subject::source_port:
@@ -132,6 +142,17 @@ std::optional<Program> compile_predicate(const Predicate& predicate, const Match
       if (program && predicate.compare == Compare::not_equal) return negation(std::move(*program));
       return program;
     }
+    case Subject::device:
+      if (!predicate.namespaces.empty()) return std::nullopt;
+      return comparison(INET_DIAG_BC_DEV_COND, static_cast<uint32_t>(predicate.number), predicate.compare);
+    case Subject::mark: {
+      if (!context.kernel_compares_marks) return std::nullopt;
+      const inet_diag_markcond condition{.mark = static_cast<uint32_t>(predicate.number),
+                                         .mask = predicate.mask};
+      return comparison(INET_DIAG_BC_MARK_COND, condition, predicate.compare);
+    }
+    case Subject::cgroup:
+      return comparison(INET_DIAG_BC_CGROUP_COND, predicate.number, predicate.compare);
     case Subject::autobound: {
       // The range is here as well, so that a negation is right: ss asks the kernel for the lock alone, negates that and the
       // range apart, and so loses accepted connections from `not autobound`.

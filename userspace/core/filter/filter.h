@@ -41,6 +41,7 @@ struct FilterOptions {
 struct MatchContext {
   uint16_t first_local_port = 32768;  // net.ipv4.ip_local_port_range: what the kernel chooses from
   uint16_t last_local_port = 60999;
+  bool kernel_compares_marks = false;  // a program that does is refused without CAP_NET_ADMIN
   const Event* event = nullptr;  // what happened to the socket, if anything; who did it counts as an owner
 };
 
@@ -64,7 +65,8 @@ class Filter {
   [[nodiscard]] bool matches(const Socket& socket, const MatchContext& context) const;
 
   // A program for INET_DIAG_REQ_BYTECODE that accepts every inet socket that matches, and rejects as many others as it can
-  // express (ports, addresses, autobound); matches() decides about the rest. Nothing when it could not reject any.
+  // express (ports, addresses, interfaces, marks, cgroups, autobound);
+  // matches() decides about the rest. Nothing when it could not reject any.
   [[nodiscard]] std::optional<std::vector<std::byte>> bytecode(const MatchContext& context) const;
   // Whether that program leaves out an `autobound`, for it stands in an `or` beside what the kernel cannot decide, or is too
   // long: nobody can say then which sockets of a dump match.
