@@ -1,5 +1,6 @@
 // The language: words, lists, states.
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <sys/socket.h>
 
 #include "core/filter/filter.h"
@@ -156,6 +157,28 @@ TEST(FilterList, AMegabyteOfConditionsIsRefusedAndThousandsAreNot) {
   socket.local.port = 3;
   EXPECT_FALSE(filter.matches(socket, {}));
   (void)filter.bytecode({});
+}
+
+// As of a thread, or under ulimit -s.
+TEST(FilterList, ThousandsOfConditionsNeedLittleStack) {
+  const auto read_and_match = [](void*) -> void* {
+    std::string thousands;
+    for (int i = 1; i < 10'000; ++i) thousands += i % 2 == 0 ? "sport 1 or " : "not pid 1 and ";
+    const Filter filter = parsed(thousands + "sport 2");
+    Socket socket;
+    socket.family = Family::inet;
+    socket.local.port = 2;
+    EXPECT_TRUE(filter.matches(socket, {}));
+    (void)filter.bytecode({});
+    return nullptr;
+  };
+  pthread_attr_t attributes;
+  ASSERT_EQ(pthread_attr_init(&attributes), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&attributes, 256 << 10), 0);
+  pthread_t thread{};
+  ASSERT_EQ(pthread_create(&thread, &attributes, read_and_match, nullptr), 0);
+  EXPECT_EQ(pthread_join(thread, nullptr), 0);
+  pthread_attr_destroy(&attributes);
 }
 
 TEST(FilterStates, StateWordsAddUpAndExcludeTakesAway) {

@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <map>
 #include <memory>
-#include <ranges>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -242,10 +241,11 @@ std::vector<std::string> other_places(const RecordedFile& file) {
   Result<std::vector<std::string>> paths =
       logs_in(slash == std::string::npos ? "." : file.path.substr(0, slash));
   if (!paths) return places;
-  for (std::string& path : *paths | std::views::reverse) {
-    const bool is_plain = !path.ends_with(kCompressed);
-    if (is_plain) places.push_back(path + std::string(kCompressed));  // it may become that meanwhile
-    places.insert(places.end() - (is_plain ? 1 : 0), std::move(path));
+  std::ranges::reverse(*paths);
+  for (const std::string& path : *paths) {
+    places.push_back(path);
+    if (!path.ends_with(kCompressed))
+      places.push_back(path + std::string(kCompressed));  // it may become that meanwhile
   }
   return places;
 }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -53,12 +52,15 @@ struct Predicate {
   std::string text;  // command, unit, event: glob; container: beginning of the id, or the name
 };
 
+enum class Joint : uint8_t { both, either };
+
+// As deep as the parentheses and negations of a filter, however long its lists.
 struct Node {
-  enum class Kind : uint8_t { predicate, both, either, negation };
+  enum class Kind : uint8_t { predicate, negation, list };
   Kind kind = Kind::predicate;
+  Joint joint = Joint::both;  // to all that stands before it in its list
   Predicate predicate;
-  std::unique_ptr<Node> left;  // also the operand of a negation
-  std::unique_ptr<Node> right;
+  std::vector<Node> operands;  // one of a negation; of a list two or more, joined from left to right
 };
 
 }  // namespace socktrace::filter

@@ -13,6 +13,7 @@ namespace {
 
 using filter::Compare;
 using filter::HostCondition;
+using filter::Joint;
 using filter::Node;
 using filter::Predicate;
 using filter::Subject;
@@ -167,39 +168,55 @@ std::optional<Program> compile_predicate(const Predicate& predicate, const Match
   }
 }
 
-bool has_autobound(const Node& node) {
-  if (node.kind == Node::Kind::predicate) return node.predicate.subject == Subject::autobound;
-  return has_autobound(*node.left) || (node.right && has_autobound(*node.right));
-}
+// A program that accepts at least what a part of the filter accepts or, under a negation, at most that. Nothing when that would
+// be every socket or, under a negation, none: the rest of the filter has to do without.
+struct Part {
+  std::optional<Program> program;
+  bool has_autobound = false;
+};
 
 struct Compiler {
   const MatchContext& context;
   bool loses_autobound = false;  // a part that asks for it is in no program
 
-  // A program that accepts at least what `node` accepts or, under a negation, at most that. Nothing when that would be every
-  // socket or, under a negation, none: the rest of the filter has to do without.
-  std::optional<Program> compile(const Node& node, bool negated) {
-    if (node.kind == Node::Kind::predicate) return compile_predicate(node.predicate, context);
-    if (node.kind == Node::Kind::negation) {
-      std::optional<Program> operand = compile(*node.left, !negated);
-      if (operand) return negation(std::move(*operand));
-      return std::nullopt;
+  Part compile(const Node& node, bool negated) {
+    switch (node.kind) {
+      case Node::Kind::predicate:
+        return {compile_predicate(node.predicate, context), node.predicate.subject == Subject::autobound};
+      case Node::Kind::negation: {
+        Part part = compile(node.operands.front(), !negated);
+        if (part.program) part.program = negation(*std::move(part.program));
+        return part;
+      }
+      case Node::Kind::list:
+        break;
     }
-    std::optional<Program> left = compile(*node.left, negated);
-    std::optional<Program> right = compile(*node.right, negated);
-    const bool is_both = node.kind == Node::Kind::both;
-    if (left && right && left->size() + right->size() <= kLongest)
-      return is_both ? both(std::move(*left), *right) : either(std::move(*left), *right);
+    Part list = compile(node.operands.front(), negated);
+    for (size_t i = 1; i < node.operands.size(); ++i) {
+      const Node& operand = node.operands[i];
+      list = joined(operand.joint, std::move(list), compile(operand, negated), negated);
+    }
+    return list;
+  }
+
+  Part joined(Joint joint, Part left, Part right, bool negated) {
+    const bool is_both = joint == Joint::both;
+    Part part{std::nullopt, left.has_autobound || right.has_autobound};
+    if (left.program && right.program && left.program->size() + right.program->size() <= kLongest)
+      part.program = is_both ? both(*std::move(left.program), *right.program)
+                             : either(*std::move(left.program), *right.program);
     // One half of an `and` still rejects; of an `or` under a negation it still accepts.
-    if (!(left && right) && is_both != negated) return left ? left : right;
-    if (left || right) loses_autobound = loses_autobound || has_autobound(node);
-    return std::nullopt;
+    else if (!(left.program && right.program) && is_both != negated)
+      part.program = left.program ? std::move(left.program) : std::move(right.program);
+    else if (left.program || right.program)
+      loses_autobound = loses_autobound || part.has_autobound;
+    return part;
   }
 
   std::optional<Program> compile_all(const Node& root) {
-    std::optional<Program> program = compile(root, false);
-    if (!program || program->size() <= kLongest) return program;
-    loses_autobound = loses_autobound || has_autobound(root);
+    Part all = compile(root, false);
+    if (!all.program || all.program->size() <= kLongest) return std::move(all.program);
+    loses_autobound = loses_autobound || all.has_autobound;
     return std::nullopt;
   }
 };
@@ -215,10 +232,6 @@ bool Filter::loses_autobound(const MatchContext& context) const {
   Compiler compiler{context};
   compiler.compile_all(*root_);
   return compiler.loses_autobound;
-}
-
-bool Filter::needs_autobound() const {
-  return root_ && has_autobound(*root_);
 }
 
 }  // namespace socktrace

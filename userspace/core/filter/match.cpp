@@ -11,6 +11,7 @@ namespace {
 
 using filter::Compare;
 using filter::HostCondition;
+using filter::Joint;
 using filter::Node;
 using filter::Predicate;
 using filter::Subject;
@@ -235,6 +236,19 @@ bool matches_predicate(const Predicate& predicate, const Socket& socket, const M
   return false;
 }
 
+Truth evaluate(const Node& node, const Socket& socket, const MatchContext& context);
+
+Truth evaluate_list(const std::vector<Node>& operands, const Socket& socket, const MatchContext& context) {
+  Truth value = evaluate(operands.front(), socket, context);
+  for (size_t i = 1; i < operands.size(); ++i) {
+    const bool is_both = operands[i].joint == Joint::both;
+    if (value == (is_both ? Truth::no : Truth::yes)) continue;
+    const Truth other = evaluate(operands[i], socket, context);
+    value = is_both ? std::min(value, other) : std::max(value, other);
+  }
+  return value;
+}
+
 Truth evaluate(const Node& node, const Socket& socket, const MatchContext& context) {
   switch (node.kind) {
     case Node::Kind::predicate:
@@ -242,16 +256,10 @@ Truth evaluate(const Node& node, const Socket& socket, const MatchContext& conte
           (socket.family == Family::inet || socket.family == Family::inet6))
         return is_autobound_inet(socket, context);
       return truth(matches_predicate(node.predicate, socket, context));
-    case Node::Kind::both: {
-      const Truth left = evaluate(*node.left, socket, context);
-      return left == Truth::no ? left : std::min(left, evaluate(*node.right, socket, context));
-    }
-    case Node::Kind::either: {
-      const Truth left = evaluate(*node.left, socket, context);
-      return left == Truth::yes ? left : std::max(left, evaluate(*node.right, socket, context));
-    }
     case Node::Kind::negation:
-      return opposite(evaluate(*node.left, socket, context));
+      return opposite(evaluate(node.operands.front(), socket, context));
+    case Node::Kind::list:
+      return evaluate_list(node.operands, socket, context);
   }
   return Truth::no;
 }
@@ -259,7 +267,8 @@ Truth evaluate(const Node& node, const Socket& socket, const MatchContext& conte
 template <typename Accepts>
 bool any_subject(const Node& node, const Accepts& accepts) {
   if (node.kind == Node::Kind::predicate) return accepts(node.predicate.subject);
-  return any_subject(*node.left, accepts) || (node.right && any_subject(*node.right, accepts));
+  return std::any_of(node.operands.begin(), node.operands.end(),
+                     [&](const Node& operand) { return any_subject(operand, accepts); });
 }
 
 bool is_of_processes(Subject subject) {
@@ -288,6 +297,10 @@ bool Filter::needs_processes() const {
 
 bool Filter::needs_marks() const {
   return root_ && any_subject(*root_, [](Subject subject) { return subject == Subject::mark; });
+}
+
+bool Filter::needs_autobound() const {
+  return root_ && any_subject(*root_, [](Subject subject) { return subject == Subject::autobound; });
 }
 
 bool Filter::needs_cgroups() const {

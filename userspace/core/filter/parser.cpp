@@ -101,14 +101,6 @@ bool parse_device(std::string_view text, const FilterOptions& options, Predicate
   return index.has_value();
 }
 
-std::unique_ptr<Node> make(Node::Kind kind, std::unique_ptr<Node> left, std::unique_ptr<Node> right) {
-  auto node = std::make_unique<Node>();
-  node->kind = kind;
-  node->left = std::move(left);
-  node->right = std::move(right);
-  return node;
-}
-
 }  // namespace
 
 Lexeme Parser::take() {
@@ -145,17 +137,21 @@ Result<void> Parser::parse_states() {
 }
 
 Parser::NodeResult Parser::parse_list(int depth) {
-  NodeResult left = parse_unary(depth);
-  while (left) {
+  Node list;
+  list.kind = Node::Kind::list;
+  for (Joint joint = Joint::both;;) {
+    NodeResult operand = parse_unary(depth);
+    if (!operand) return operand;
+    operand->joint = joint;
+    list.operands.push_back(std::move(*operand));
     const Token token = peek().token;
-    if (token == Token::end || token == Token::close) return left;
+    if (token == Token::end || token == Token::close) break;
     if (token == Token::both || token == Token::either) take();
-    NodeResult right = parse_unary(depth);
-    if (!right) return right;
-    left = make(token == Token::either ? Node::Kind::either : Node::Kind::both, std::move(*left),
-                std::move(*right));
+    joint = token == Token::either ? Joint::either : Joint::both;
   }
-  return left;
+  if (list.operands.size() > 1) return list;
+  Node only = std::move(list.operands.front());
+  return only;
 }
 
 Parser::NodeResult Parser::parse_unary(int depth) {
@@ -164,7 +160,10 @@ Parser::NodeResult Parser::parse_unary(int depth) {
     take();
     NodeResult operand = parse_unary(depth + 1);
     if (!operand) return operand;
-    return make(Node::Kind::negation, std::move(*operand), nullptr);
+    Node negation;
+    negation.kind = Node::Kind::negation;
+    negation.operands.push_back(std::move(*operand));
+    return negation;
   }
   if (peek().token == Token::open) {
     take();
@@ -182,8 +181,8 @@ Parser::NodeResult Parser::parse_predicate() {
   const Word* word = lexeme.token == Token::word ? find_word(lexeme.text) : nullptr;
   if (word == nullptr) return unknown_word(lexeme);
 
-  auto node = std::make_unique<Node>();
-  node->predicate.subject = word->subject;
+  Node node;
+  node.predicate.subject = word->subject;
   if (!word->takes_value) return node;
   if (const std::optional<Compare> compare = comparison(peek().token)) {
     const Lexeme sign = take();
@@ -191,13 +190,13 @@ Parser::NodeResult Parser::parse_predicate() {
     if ((ordering && !word->ordered) || (*compare == Compare::not_equal && !word->negates))
       return usage("`" + lexeme.text + "` cannot be compared with `" + sign.text + "`" +
                    (word->negates ? "" : "; write  not " + lexeme.text + " …"));
-    node->predicate.compare = *compare;
+    node.predicate.compare = *compare;
   }
   const Lexeme value = take();
   if (value.token != Token::word || find_word(value.text) != nullptr)
     return usage("expected " + std::string(word->expects) + " after `" + lexeme.text + "`, got " +
                  shown(value));
-  if (Result<void> parsed = parse_value(node->predicate, value); !parsed) return std::move(parsed.error());
+  if (Result<void> parsed = parse_value(node.predicate, value); !parsed) return std::move(parsed.error());
   return node;
 }
 
@@ -294,7 +293,7 @@ Result<Filter> Filter::parse(std::span<const std::string> words, const FilterOpt
   filter::Parser parser(filter::tokenize(words), options);
   if (Result<void> parsed = parser.parse(); !parsed) return std::move(parsed.error());
   Filter filter;
-  filter.root_ = std::move(parser.root);
+  if (parser.root) filter.root_ = std::make_shared<const filter::Node>(*std::move(parser.root));
   filter.states_ = parser.states;
   filter.family_ = parser.family;
   return filter;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <vector>
 
@@ -18,12 +17,12 @@ class Parser {
 
   Result<void> parse();
 
-  std::unique_ptr<Node> root;
+  std::optional<Node> root;
   std::optional<StateMask> states;
   std::optional<Family> family;
 
  private:
-  using NodeResult = Result<std::unique_ptr<Node>>;
+  using NodeResult = Result<Node>;
 
   [[nodiscard]] const Lexeme& peek() const { return lexemes_[position_]; }
   Lexeme take();
