@@ -43,11 +43,13 @@ class CompressedLogs : public ::testing::Test {
     Result<sys::LogBytes> bytes = sys::LogBytes::open(path(name));
     EXPECT_TRUE(bytes);
     Text result;
+    std::string_view before;  // a piece is valid until the call after the next
     for (;;) {
       const Result<std::string_view> piece = bytes->next();
       EXPECT_TRUE(piece);
+      result.text += before;
       if (piece->empty()) break;
-      result.text += *piece;
+      before = *piece;
     }
     result.damaged_frames = bytes->damaged_frames();
     result.skipped_bytes = bytes->skipped_bytes();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <random>
+#include <thread>
 
 #include "core/log/encode.h"
 #include "core/log/replay.h"
@@ -46,6 +47,13 @@ void run_backwards(size_t count, const std::function<void(size_t)>& job) {
   for (size_t i = count; i-- > 0;) job(i);
 }
 
+void run_on_threads(size_t count, const std::function<void(size_t)>& job) {
+  std::vector<std::thread> threads;
+  for (size_t i = 1; i < count; ++i) threads.emplace_back(job, i);
+  job(0);
+  for (std::thread& thread : threads) thread.join();
+}
+
 struct Read {
   std::vector<LogRecord> records;
   LogReport report;
@@ -78,25 +86,24 @@ TEST(LogReader, SeveralDecodersGiveTheRecordsOfOneInOrder) {
   log.insert(log.find('\n', log.size() / 2) + 1, "{\"k\":\"event\",\"seq\":damaged\n");
   log += small_log(300) + "{\"k\":\"ev";  // another header within the batch, and a torn end
   for (const uint64_t from_ns : {uint64_t{0}, header().realtime_ns + 1}) {
-    std::vector<uint64_t> seqs[2];
-    LogReport reports[2];
-    for (const size_t decoders : {1, 3}) {
-      LogReader reader(decoders, run_backwards);
-      reader.set_window(from_ns, 0);
+    std::vector<uint64_t> seqs[3];
+    LogReport reports[3];
+    LogReader readers[3] = {LogReader(), LogReader(3, run_backwards), LogReader(3, run_on_threads)};
+    for (size_t n = 0; n < 3; ++n) {
+      readers[n].set_window(from_ns, 0);
       for (size_t i = 0; i < log.size(); i += 70'000)
-        reader.feed(std::string_view(log).substr(i, 70'000),
-                    [&](LogRecord&& record) { seqs[decoders / 2].push_back(record.seq); });
-      reader.end_file();
-      reports[decoders / 2] = reader.report();
+        readers[n].feed(std::string_view(log).substr(i, 70'000),
+                        [&](LogRecord&& record) { seqs[n].push_back(record.seq); });
+      readers[n].end_file();
+      reports[n] = readers[n].report();
+      EXPECT_EQ(seqs[n], seqs[0]);
+      EXPECT_EQ(reports[n].records, reports[0].records);
+      EXPECT_EQ(reports[n].damaged_line, reports[0].damaged_line);
+      EXPECT_EQ(reports[n].damaged_lines, 1u);
+      EXPECT_EQ(reports[n].missing_records, reports[0].missing_records);
+      EXPECT_EQ(reports[n].repeated_records, reports[0].repeated_records);
+      EXPECT_EQ(reports[n].torn_bytes, 8u);
     }
-    EXPECT_EQ(seqs[0], seqs[1]);
-    EXPECT_EQ(reports[0].records, reports[1].records);
-    EXPECT_EQ(reports[0].damaged_line, reports[1].damaged_line);
-    EXPECT_EQ(reports[0].damaged_lines, 1u);
-    EXPECT_EQ(reports[1].damaged_lines, 1u);
-    EXPECT_EQ(reports[0].missing_records, reports[1].missing_records);
-    EXPECT_EQ(reports[0].repeated_records, reports[1].repeated_records);
-    EXPECT_EQ(reports[1].torn_bytes, 8u);
   }
 }
 

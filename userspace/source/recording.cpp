@@ -17,8 +17,10 @@
 namespace socktrace::source {
 namespace {
 
-// Calls `sink` with the text of a file; false from it ends the reading.
-Result<void> for_each_piece(sys::LogBytes& bytes, const std::function<bool(std::string_view)>& sink) {
+using PieceSink = std::function<bool(std::string_view)>;  // false ends the reading
+
+// Calls `sink` with the text of a file, to its end.
+Result<void> for_each_piece(sys::LogBytes& bytes, const PieceSink& sink) {
   for (;;) {
     Result<std::string_view> piece = bytes.next();
     if (!piece) return std::move(piece.error());
@@ -49,15 +51,31 @@ Result<std::string> spool(const std::string& path, sys::UniqueFd& held) {
   return fmt::format("/proc/self/fd/{}", held.get());
 }
 
-// Decoding takes most of the time of reading a log, and its lines are independent of each other.
-class DecodeJobs {
+// The threads that help to read a log. Decoding takes most of the time, and its lines are independent of each other.
+class Helpers {
  public:
-  [[nodiscard]] size_t count() const { return workers_.size() + 1; }
+  [[nodiscard]] size_t decoders() const { return workers_.size() + 1; }
 
-  void run(size_t count, const std::function<void(size_t)>& job) {
+  // LogReader::RunJobs
+  void decode(size_t count, const std::function<void(size_t)>& job) {
     for (size_t i = 1; i < count; ++i) workers_[i - 1].run_or_do([&job, i] { job(i); });
     job(0);
     for (size_t i = 1; i < count; ++i) workers_[i - 1].wait();
+  }
+
+  // Reads on to the end while `sink` works on what was read.
+  Result<void> read(sys::LogBytes& bytes, const PieceSink& sink) {
+    Result<std::string_view> piece = bytes.next();
+    while (piece && !piece->empty()) {
+      std::optional<Result<std::string_view>> following;
+      if (!workers_.empty()) workers_.front().run_or_do([&] { following = bytes.next(); });
+      const bool more = sink(*piece);
+      if (!workers_.empty()) workers_.front().wait();
+      if (!more) return {};
+      piece = following ? *std::move(following) : bytes.next();
+    }
+    if (!piece) return std::move(piece.error());
+    return {};
   }
 
  private:
@@ -146,15 +164,14 @@ class Pass {
 
   // To where it ends now.
   Result<void> read_on(RecordedFile& file, sys::LogBytes& bytes) {
-    while (wanted_) {
-      Result<std::string_view> piece = bytes.next();
-      if (!piece) return std::move(piece.error());
-      if (piece->empty()) break;
-      if (file.first_line.empty()) file.first_line = first_line_of(*piece);
-      reader_.feed(*piece,
+    const auto take = [&](std::string_view piece) {
+      if (file.first_line.empty()) file.first_line = first_line_of(piece);
+      reader_.feed(piece,
                    [&](LogRecord&& record) { wanted_ = wanted_ && sink_(std::move(record), reader_); });
-    }
-    return {};
+      return wanted_;
+    };
+    // Of a stream, what follows may be long in coming.
+    return is_stream(file) ? for_each_piece(bytes, take) : helpers_.read(bytes, take);
   }
 
   // Until it has been put aside, and `files` is longer, or no more is wanted.
@@ -199,8 +216,9 @@ class Pass {
   Recording::Damage& damage_;
   const Recording::RecordSink& sink_;
   const std::function<bool()>& more_;
-  DecodeJobs jobs_;
-  LogReader reader_{jobs_.count(), [this](size_t count, const auto& job) { jobs_.run(count, job); }};
+  Helpers helpers_;
+  LogReader reader_{helpers_.decoders(),
+                    [this](size_t count, const auto& job) { helpers_.decode(count, job); }};
   bool wanted_ = true;
   LogReport told_;  // and of the frames of the present file:
   uint64_t told_frames_ = 0;
@@ -221,12 +239,12 @@ Result<LogSurvey> survey_file(const RecordedFile& file, std::optional<uint64_t> 
 
 // Bytes begin..end of a file.
 Result<void> replay_file(const RecordedFile& file, uint64_t begin, uint64_t end, LogReplay& replay,
-                         Recording::Damage& damage) {
+                         Recording::Damage& damage, Helpers& helpers) {
   Result<sys::LogBytes> bytes = open_recorded(file);
   if (!bytes) return std::move(bytes.error());
   const LogReport before = replay.report();
   uint64_t offset = bytes->skip(begin);  // of the next piece
-  Result<void> read = for_each_piece(*bytes, [&](std::string_view piece) {
+  Result<void> read = helpers.read(*bytes, [&](std::string_view piece) {
     const uint64_t from = std::clamp(begin, offset, offset + piece.size()) - offset;
     const uint64_t to = std::clamp(end, offset, offset + piece.size()) - offset;
     offset += piece.size();
@@ -239,10 +257,23 @@ Result<void> replay_file(const RecordedFile& file, uint64_t begin, uint64_t end,
   return {};
 }
 
+// The last file with a record that is not later, and where in it the table is found.
+Result<size_t> find_table(const std::vector<RecordedFile>& files, std::optional<uint64_t> at_ns,
+                          LogSurvey& survey) {
+  for (size_t i = files.size() - 1;; --i) {
+    if (i > 0 && at_ns && files[i].earliest_ns > *at_ns) continue;
+    Result<LogSurvey> found = survey_file(files[i], at_ns);
+    if (!found && sys::is_gone(found.error())) return deleted(files[i]);
+    if (!found) return std::move(found.error());
+    survey = std::move(*found);
+    if (i == 0 || survey.end() > 0) return i;
+  }
+}
+
 // From the last keyframe in the first file to where the survey of the last file ends. A file without a header is read from its
 // beginning, so that its damage is told.
 Result<void> replay_files(std::span<const RecordedFile> files, const LogSurvey& of_last, LogReplay& replay,
-                          Recording::Damage& damage) {
+                          Recording::Damage& damage, Helpers& helpers) {
   for (const RecordedFile& file : files) {
     const bool is_last = &file == &files.back();
     uint64_t begin = 0;
@@ -252,7 +283,8 @@ Result<void> replay_files(std::span<const RecordedFile> files, const LogSurvey& 
       replay.begin_at(*survey);
       begin = survey->start().offset;
     }
-    Result<void> read = replay_file(file, begin, is_last ? of_last.end() : UINT64_MAX, replay, damage);
+    Result<void> read =
+        replay_file(file, begin, is_last ? of_last.end() : UINT64_MAX, replay, damage, helpers);
     if (!read) return read;
   }
   return {};
@@ -306,18 +338,6 @@ Result<void> Recording::spool_streams() {
   return {};
 }
 
-// The last file with a record that is not later, and where in it the table is found.
-Result<size_t> Recording::find(std::optional<uint64_t> at_ns, LogSurvey& survey) const {
-  for (size_t i = files_.size() - 1;; --i) {
-    if (i > 0 && at_ns && files_[i].earliest_ns > *at_ns) continue;
-    Result<LogSurvey> found = survey_file(files_[i], at_ns);
-    if (!found && sys::is_gone(found.error())) return deleted(files_[i]);
-    if (!found) return std::move(found.error());
-    survey = std::move(*found);
-    if (i == 0 || survey.end() > 0) return i;
-  }
-}
-
 // As the file that had the table is gone, another may have one of that moment, or the newest.
 Result<LogReplay> Recording::table_at(std::optional<uint64_t> at_ns, Damage& damage) {
   constexpr int kMostTries = 5;
@@ -335,16 +355,16 @@ Result<LogReplay> Recording::table_at(std::optional<uint64_t> at_ns, Damage& dam
 // The file that is found has the table, unless the first keyframe there is unfinished; then those before it are read too.
 Result<LogReplay> Recording::try_table_at(std::optional<uint64_t> at_ns, Damage& damage) const {
   LogSurvey survey(at_ns);
-  const Result<size_t> last = find(at_ns, survey);
+  Helpers helpers;
+  const Result<size_t> last = find_table(files_, at_ns, survey);
   if (!last) return Error{last.error()};
-  DecodeJobs jobs;
   std::optional<LogReplay> replay;
   Damage of_replay;
   for (size_t first = *last + 1; first > 0 && !(replay && replay->is_complete()); --first) {
-    LogReplay longer(jobs.count(), [&](size_t count, const auto& job) { jobs.run(count, job); });
+    LogReplay longer(helpers.decoders(), [&](size_t count, const auto& job) { helpers.decode(count, job); });
     Damage here;
     const std::span files = std::span(files_).subspan(first - 1, *last + 2 - first);
-    Result<void> read = replay_files(files, survey, longer, here);
+    Result<void> read = replay_files(files, survey, longer, here, helpers);
     if (!read && sys::is_gone(read.error())) {
       if (!replay) return deleted(files.front());
       of_replay.messages.push_back(deleted(files.front()).message);

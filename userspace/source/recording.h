@@ -44,7 +44,6 @@ class Recording {
   Result<void> spool_streams();
   void tell_unread(Damage& damage) const;
   Result<LogReplay> try_table_at(std::optional<uint64_t> at_ns, Damage& damage) const;
-  Result<size_t> find(std::optional<uint64_t> at_ns, LogSurvey& survey) const;
 
   std::vector<std::string> paths_;
   std::vector<RecordedFile> files_;

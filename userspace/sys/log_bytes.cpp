@@ -14,7 +14,7 @@
 namespace socktrace::sys {
 namespace {
 
-constexpr size_t kInput = 256 << 10;
+constexpr size_t kInput = 256 << 10;      // two of them stay in the cache
 constexpr size_t kHeldOutput = 16 << 20;  // of a frame that is not verified yet
 constexpr std::array<char, 4> kMagic = {'\x28', '\xb5', '\x2f', '\xfd'};
 
@@ -33,6 +33,7 @@ Result<LogBytes> LogBytes::open(const std::string& path) {
   LogBytes log(std::move(fd), path);
   log.seekable_ = lseek(log.fd_.get(), 0, SEEK_CUR) >= 0 && !is_stdin;
   log.in_.resize(kInput);
+  log.given_.resize(kInput);
   Result<bool> filled = log.fill();
   if (!filled) return std::move(filled.error());
   const bool is_zstd =
@@ -97,14 +98,17 @@ uint64_t LogBytes::skip(uint64_t bytes) {
 }
 
 Result<std::string_view> LogBytes::next_plain() {
-  if (in_begin_ == in_end_)
+  if (in_begin_ == in_end_) {
+    in_.swap(given_);
     if (const Result<bool> filled = fill(); !filled) return Error{filled.error()};
+  }
   const std::string_view piece(in_.data() + in_begin_, in_end_ - in_begin_);
   in_begin_ = in_end_;
   return piece;
 }
 
 Result<std::string_view> LogBytes::next_compressed() {
+  out_.swap(given_);
   out_.clear();
   for (;;) {
     if (in_begin_ == in_end_) {

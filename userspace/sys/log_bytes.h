@@ -22,7 +22,8 @@ class LogBytes {
   // "-" is standard input, which must be plain text.
   static Result<LogBytes> open(const std::string& path);
 
-  // The next piece, valid until the next call; empty at the end.
+  // The next piece, valid until the call after the next, so that another thread may ask for the next while this one is
+  // used; empty at the end.
   Result<std::string_view> next();
   // The same piece, which next() will give again.
   Result<std::string_view> peek();
@@ -56,6 +57,8 @@ class LogBytes {
   size_t in_end_ = 0;
   uint64_t offset_ = 0;  // in the file, of in_end_
   std::vector<char> out_;
+  std::vector<char>
+      given_;  // the piece before the present one: of in_ where that is plain text, else of out_
   std::optional<std::string_view> peeked_;
   bool in_frame_ = false;
   uint64_t frame_offset_ = 0;

@@ -1,7 +1,9 @@
 #include "core/log/reader.h"
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "core/log/front.h"
@@ -86,26 +88,40 @@ Result<LogRecord> LogReader::decode_lead(std::string_view text) {
   return record;
 }
 
-// Each decoder takes a stretch of it.
-void LogReader::decode_batch() {
-  constexpr size_t kWorthwhile = 64;
-  const size_t jobs = batch_.size() < kWorthwhile ? 1 : decoders_.size();
-  const size_t stretch = (batch_.size() + jobs - 1) / jobs;
-  const auto job = [&](size_t number) {
-    const size_t end = std::min(batch_.size(), (number + 1) * stretch);
-    for (size_t i = number * stretch; i < end; ++i)
-      if (batch_[i].needed) batch_[i].record = decoders_[number].decode(batch_[i].line.text);
-  };
-  if (jobs == 1)
-    job(0);
-  else
-    run_(jobs, job);
-}
-
+// What is decoded is delivered while the rest is decoded: by all others, and by ourselves whenever the next is not ready.
 void LogReader::deliver_batch(const Sink& sink) {
-  if (batch_.empty()) return;
-  decode_batch();
-  for (Decoded& one : batch_) deliver(std::move(one), sink);
+  constexpr size_t kChunk = 32;
+  const size_t chunks = (batch_.size() + kChunk - 1) / kChunk;
+  std::atomic<size_t> taken = 0;
+  std::vector<std::atomic<bool>> ready(chunks);
+  const auto chunk = [&](size_t number) {
+    const std::span all(batch_);
+    return all.subspan(number * kChunk, std::min(kChunk, all.size() - number * kChunk));
+  };
+  const auto decode_next = [&](LogDecoder& decoder) {
+    const size_t number = taken.fetch_add(1);
+    if (number >= chunks) return false;
+    for (Decoded& one : chunk(number))
+      if (one.needed) one.record = decoder.decode(one.line.text);
+    ready[number].store(true, std::memory_order_release);
+    ready[number].notify_one();
+    return true;
+  };
+  const auto deliver_all = [&] {
+    for (size_t number = 0; number < chunks; ++number) {
+      while (!ready[number].load(std::memory_order_acquire))
+        if (!decode_next(decoders_[0])) ready[number].wait(false, std::memory_order_acquire);
+      for (Decoded& one : chunk(number)) deliver(std::move(one), sink);
+    }
+  };
+  if (chunks < 2)
+    deliver_all();
+  else
+    run_(decoders_.size(), [&](size_t job) {
+      if (job == 0) return deliver_all();
+      while (decode_next(decoders_[job])) {
+      }
+    });
   batch_.clear();
 }
 

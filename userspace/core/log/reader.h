@@ -81,7 +81,6 @@ class LogReader {
 
   [[nodiscard]] bool is_needed(std::string_view text) const;
   Result<LogRecord> decode_lead(std::string_view text);
-  void decode_batch();
   void deliver_batch(const Sink& sink);
   void deliver(Decoded&& one, const Sink& sink);
   void note_netns(const LogRecord& record);
