@@ -42,7 +42,7 @@ MatchContext match_context() {
   std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> context.first_local_port >>
       context.last_local_port;
   const Result<sys::Privileges> privileges = sys::current_privileges();
-  context.kernel_compares_marks = privileges && privileges->net_admin;
+  context.kernel_compares_marks = privileges && privileges->net_admin && sys::has_power_in_current_netns();
   return context;
 }
 
@@ -195,10 +195,13 @@ Result<void> check_filter(const ss::Options& options, const LocalFilter& local) 
   if (filter.needs_autobound() && (options.events || !options.diag_file.empty()))
     return refuse(
         "-E and --diag-file do not tell whether the kernel chose a port: no autobound in the filter");
-  if (options.from.empty() && filter.loses_autobound(local.context))
+  if (options.from.empty() && filter.loses_autobound(local.context)) {
+    if (filter.needs_marks() && !local.context.kernel_compares_marks)
+      return Error{std::string(kMarksNeedPrivilege), ErrorKind::privilege};
     return refuse(
         "autobound: the kernel alone knows which ports it chose, and cannot decide what stands beside it in "
         "this `or` (or so long a filter): ask for the parts one by one");
+  }
   return {};
 }
 

@@ -53,8 +53,7 @@ Result<void> SsWithheld::look_at(const diag::Row& row) {
     packet_filters_ = true;
   if (!is_inet(row.socket) || !is_full(row)) return {};
   if (filter_.marks && !row.attributes.has(INET_DIAG_MARK))
-    return Error{"ss: fwmark: the kernel tells marks to CAP_NET_ADMIN only; run as root",
-                 ErrorKind::privilege};
+    return Error{std::string(kMarksNeedPrivilege), ErrorKind::privilege};
   if (row.attributes.has(INET_DIAG_CGROUP_ID)) return {};
   cgroups_ = true;
   if (!filter_.cgroups) return {};

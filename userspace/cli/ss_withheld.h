@@ -10,6 +10,9 @@
 
 namespace socktrace::cli {
 
+inline constexpr std::string_view kMarksNeedPrivilege =
+    "ss: fwmark: the kernel tells marks to CAP_NET_ADMIN only; run as root";
+
 // What this kernel does not tell, or does not tell us: an option or a filter that needs it is never just empty. It is found
 // out from the rows, so that neither versions nor capabilities have to be interpreted.
 class SsWithheld {

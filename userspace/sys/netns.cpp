@@ -1,6 +1,7 @@
 #include "sys/netns.h"
 
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <linux/sockios.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -105,6 +106,11 @@ Result<uint32_t> current_netns() {
   const auto inode = parse_inode_link(*target, "net");
   if (!inode) return Error{"current network namespace: unexpected name " + *target};
   return *inode;
+}
+
+bool has_power_in_current_netns() {
+  const auto netns = open_at(AT_FDCWD, "/proc/thread-self/ns/net", O_RDONLY);
+  return netns && static_cast<bool>(UniqueFd(ioctl(netns->get(), NS_GET_USERNS)));
 }
 
 bool in_initial_netns() {

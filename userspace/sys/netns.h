@@ -30,6 +30,9 @@ struct NetNamespace {
 // The namespace of the calling thread.
 Result<uint32_t> current_netns();
 
+// Whether our capabilities count there: it may belong to a user namespace above ours (ioctl_ns(2), 4.9).
+bool has_power_in_current_netns();
+
 // Whether that is the host's first one, as far as can be told.
 bool in_initial_netns();
 
