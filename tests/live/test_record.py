@@ -261,6 +261,12 @@ class Log(Directory):
                     with live.listener() as second:
                         follower.wait_line("+ LISTEN", f":{second.getsockname()[1]}/tcp")
 
+    def test_a_followed_pipe_ends_when_its_writer_does(self):
+        self.record_some()
+        with open(os.path.join(self.log, "socktrace.jsonl"), "rb") as file:
+            piped = subprocess.run([live.SOCKTRACE, "log", "-f", "--from", "-"], input=file.read(), capture_output=True, timeout=live.DEADLINE_S)
+        self.assertEqual(piped.stdout, subprocess.run([live.SOCKTRACE, "log", "--from", self.log], capture_output=True, check=True).stdout)
+
     def test_diff_tells_what_opened_closed_and_changed(self):
         with recorder(self.log):
             stays, goes = live.listener(), live.listener()

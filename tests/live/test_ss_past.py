@@ -11,10 +11,16 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 import live
 
+HOST = os.open("/proc/thread-self/ns/net", os.O_RDONLY)  # before we leave it
 ELSEWHERE = f"st-{os.getpid()}-past"
 SERVER = (
     "import os, socket, sys\nlive = __import__('live')\nlive.enter(os.open(sys.argv[1], os.O_RDONLY))\n"
     "s = live.listener(port=7021)\nprint('up')\nsys.stdin.readline()\n"
+)
+
+IN_A_CGROUP = (
+    "import os, sys\nlive = __import__('live')\nopen(sys.argv[1] + '/cgroup.procs', 'w').write(str(os.getpid()))\n"
+    "s = live.listener(port=7024)\nprint('up')\nsys.stdin.readline()\n"
 )
 
 
@@ -63,6 +69,55 @@ class Past(unittest.TestCase):
         self.record("-N", ELSEWHERE)
         for arguments in ((), ("-N", ELSEWHERE), ("-N", "self")):
             self.assertEqual(ports(self.ss(*arguments)), [7021], arguments)
+
+    def test_the_recorders_own_namespace_is_the_host_of_a_log(self):
+        on_host = ["nsenter", f"--net=/proc/{os.getpid()}/fd/{HOST}"]
+        source = "import socket, sys\ns = socket.socket()\ns.bind(('127.0.0.1', 0))\ns.listen()\nprint(s.getsockname()[1], flush=True)\nsys.stdin.readline()\n"
+        server = subprocess.Popen([*on_host, sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        port = int(server.stdout.readline())
+        subprocess.run([*on_host, live.SOCKTRACE, "record", "-q", "-o", self.log, "--for", "100ms"], check=True, capture_output=True)
+        server.communicate()
+        for arguments in (("-N", "host"), ("--all-netns", "netns = host and")):
+            result = live.run("ss", "--from", self.log, "-Htln", *arguments, f"sport = :{port} or sport = :7021")
+            self.assertIn(port, ports(result), arguments)
+            if arguments[0] == "-N":
+                self.assertEqual(ports(result), [port])
+
+    def test_sockets_that_are_only_bound_are_listed_as_the_kernel_does(self):
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", 7022))
+            self.record()
+        for options, expected in (("-Htan", []), ("-Htln", []), ("-HtnB", [7022])):
+            self.assertEqual(ports(live.run("ss", "--from", self.log, options, "sport", "=", ":7022")), expected, options)
+
+    def test_interfaces_are_numbers_as_their_names_are_the_readers(self):
+        with socket.socket() as bound:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+            bound.bind(("127.0.0.1", 7023))
+            bound.listen()
+            self.record()
+        self.assertIn("127.0.0.1%lo:7023", live.run("ss", "--from", self.log, "-Htln", "dev", "lo").stdout)
+        subprocess.run(["ip", "link", "add", "past0", "type", "veth", "peer", "name", "past1"], check=True)
+        self.addCleanup(subprocess.run, ["ip", "link", "del", "past0"], check=True)
+        of_now = live.run("ss", "--from", self.log, "--all-netns", "-Htln", "dev", "past0")
+        self.assertEqual((of_now.returncode, of_now.stdout), (2, ""))
+        self.assertIn("`past0` is no interface", of_now.stderr)
+
+    def test_cgroups_are_those_of_the_log(self):
+        group = f"{live.cgroup2_mount()}/{ELSEWHERE}"
+        try:
+            os.mkdir(group)
+        except OSError:
+            self.skipTest("no cgroup can be made here")
+        server = live.Child(IN_A_CGROUP, group)
+        self.assertEqual(server.line(), "up")
+        self.record()
+        server.end()
+        os.rmdir(group)
+        shown = live.run("ss", "--from", self.log, "-Htln", "--cgroup", "sport", "=", ":7024")
+        self.assertEqual((shown.stderr, shown.stdout.split()[-1]), ("", f"cgroup:/{ELSEWHERE}"))
+        self.assertEqual(ports(live.run("ss", "--from", self.log, "-Htln", "cgroup", f"/{ELSEWHERE}")), [7024])
+        self.assertEqual(live.run("ss", "--from", self.log, "-Htln", "cgroup", "/no-such").returncode, 2)
 
     def test_what_no_log_has_is_said(self):
         self.record()

@@ -60,9 +60,44 @@ struct Lookups {
   std::map<std::string, std::vector<uint32_t>, std::less<>> namespaces = {};
 };
 
-// Network namespaces of a log are known once it has been read: until then any name will do.
-std::vector<uint32_t> netns_in(const LogReplay* past, std::string_view name) {
-  return past ? past->netns_names().called(name) : std::vector<uint32_t>{0};
+// What a log was recorded with calls no namespace "host": that is the recorder's own, which has no name there.
+std::vector<uint32_t> netns_in(const LogReplay& past, std::string_view name) {
+  std::vector<uint32_t> inodes = past.netns_names().called(name);
+  if (inodes.empty() && name == "host")
+    past.table().for_each([&](const Socket& socket) {
+      if (past.netns_names().foreign_name(socket.netns).empty()) inodes.push_back(socket.netns);
+    });
+  return inodes;
+}
+
+// Paths of cgroups by their id, as the log tells them: of this host's, another may have the number by now.
+std::map<uint64_t, std::string> cgroups_in(const LogReplay& past) {
+  std::map<uint64_t, std::string> paths = {{1, "/"}};
+  past.table().for_each([&](const Socket& socket) {
+    for (const Owner& owner : socket.owners)
+      if (socket.cgroup_id != 0 && owner.process && !owner.process->cgroup.empty())
+        paths.try_emplace(socket.cgroup_id, owner.process->cgroup);
+  });
+  return paths;
+}
+
+// The only interface that has one number everywhere; a log has no names of others.
+constexpr uint32_t kLoopback = 1;
+
+// What names mean in a log is known once it has been read: until then any will do.
+FilterNames names_in(const LogReplay* past, FilterNames names) {
+  names.device = [](std::string_view name) { return name == "lo" ? std::optional(kLoopback) : std::nullopt; };
+  names.netns = [past](std::string_view name) {
+    return past ? netns_in(*past, name) : std::vector<uint32_t>{0};
+  };
+  names.cgroup = [past](std::string_view path) -> std::optional<uint64_t> {
+    if (!past) return 0;
+    std::optional<uint64_t> youngest;
+    for (const auto& [id, known] : cgroups_in(*past))
+      if (known == path) youngest = id;
+    return youngest;
+  };
+  return names;
 }
 
 Result<LocalFilter> filter_here(const ss::Options& options, Lookups& lookups,
@@ -82,7 +117,7 @@ Result<LocalFilter> filter_here(const ss::Options& options, Lookups& lookups,
       return lookups.namespaces.emplace(name, look_up(name)).first->second;
     };
   else
-    names.names.netns = [past](std::string_view name) { return netns_in(past, name); };
+    names.names = names_in(past, std::move(names.names));
   Result<Filter> filter = Filter::parse(options.filter, names);
   if (!filter) return std::move(filter.error());
   LocalFilter local{.filter = std::move(*filter), .context = match_context(), .bytecode = {}};
@@ -117,7 +152,6 @@ std::string not_recorded(const ss::Options& options) {
                                     {show.threads, "-T"},
                                     {show.packet_filter, "-b"},
                                     {show.tos, "--tos"},
-                                    {show.cgroup, "--cgroup"},
                                     {show.socket_options, "--inet-sockopt"},
                                     {show.tipc, "--tipcinfo"}}) {
     if (!asked) continue;
@@ -157,7 +191,7 @@ Result<IsWanted> wanted_namespaces(const ss::Options& options, const Replay& rep
   if (name.empty() || name == "self" || was_recorded_with(*replay, "-N " + name))
     return IsWanted(
         [replay](const Socket& socket) { return replay->netns_names().foreign_name(socket.netns).empty(); });
-  std::vector<uint32_t> inodes = replay->netns_names().called(name);
+  std::vector<uint32_t> inodes = netns_in(*replay, name);
   replay->table().for_each([&](const Socket& socket) {
     if (std::to_string(socket.netns) == name) inodes.push_back(socket.netns);
   });
@@ -174,6 +208,8 @@ RowSource rows_of_past(const Replay& replay, const IsWanted& is_wanted) {
     for (const Socket* socket : ordered_rows(replay->table(), is_wanted)) {
       const std::string netns = replay->netns_names().name(socket->netns);
       diag::Row row = recorded_row(*socket);
+      if (row.table == diag::Table::tcp && row.socket.state == State::close)
+        row.socket.state = State::bound_inactive;  // as the kernel lists it
       row.netns_name = netns;
       if (!sink(std::move(row))) break;
     }
@@ -289,6 +325,16 @@ Result<int> run_here(ss::Options& options) {
     const Result<IsWanted> is_wanted = wanted_namespaces(options, *replay);
     if (!is_wanted) return Error(is_wanted.error());
     edges.rows = rows_of_past(*replay, *is_wanted);
+    edges.names.cgroup = [paths = cgroups_in(**replay)](uint64_t id) {
+      const auto found = paths.find(id);
+      return found == paths.end() ? std::string() : found->second;
+    };
+    edges.names.interface = [names = std::make_shared<std::map<uint32_t, std::string>>()](
+                                uint32_t, uint32_t index) -> std::string_view {
+      const auto [name, is_new] = names->try_emplace(index);
+      if (is_new) name->second = index == kLoopback ? "lo" : "if" + std::to_string(index);
+      return name->second;
+    };
     edges.rows_are_recorded = true;
   } else if (!options.at.empty()) {
     return Error{"ss: --at needs --from LOG: this host's sockets are those of now", ErrorKind::usage};

@@ -146,7 +146,8 @@ class Pass {
       told_ = reader_.report();
       told_frames_ = told_bytes_ = 0;
       Result<void> read = read_on(files[i], *bytes);
-      if (read && more_ && i + 1 == files.size()) read = follow(i, *bytes, files, paths);
+      const bool goes_on = more_ && i + 1 == files.size() && !is_stream(files[i]);
+      if (read && goes_on) read = follow(i, *bytes, files, paths);
       if (!read) return read;
       if (wanted_) reader_.end_file();
       tell(files[i], *bytes);
