@@ -83,7 +83,7 @@ void answer(const std::string& line, const std::vector<Socket>& every, MatchCont
     if (kernel.contains(socket.key.cookie)) ++both;
   }
   const bool lock = names(options.filter, {" autobound "});
-  const bool wider = names(options.filter, {"unix:", "netlink:", "link:", "vsock:"});
+  const bool wider = names(options.filter, {" cgroup ", "unix:", "netlink:", "link:", "vsock:"});
   const char* kind = lock && wider ? "either" : lock ? "lock" : wider ? "wider" : "exact";
   std::printf("%s %zu %zu %zu %zu\n", kind, all, kernel.size(), both, userspace);
 }

@@ -65,7 +65,7 @@ class Filter {
   [[nodiscard]] bool matches(const Socket& socket, const MatchContext& context) const;
 
   // A program for INET_DIAG_REQ_BYTECODE that accepts every inet socket that matches, and rejects as many others as it can
-  // express (ports, addresses, interfaces, marks, cgroups, autobound);
+  // express (ports, addresses, interfaces, marks, autobound);
   // matches() decides about the rest. Nothing when it could not reject any.
   [[nodiscard]] std::optional<std::vector<std::byte>> bytecode(const MatchContext& context) const;
   // Whether that program leaves out an `autobound`, for it stands in an `or` beside what the kernel cannot decide, or is too
