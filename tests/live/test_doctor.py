@@ -127,7 +127,7 @@ class Doctor(unittest.TestCase):
         self.assertNotIn("cgroup", report.checks["CAP_NET_ADMIN"]["cost"])
 
     def test_without_cgroup2_what_is_lost_is_not_seen(self):
-        report = doctor(test_errors.Degraded.HIDE_CGROUP2, wrap=test_errors.Degraded.HIDE_PARENTS)
+        report = doctor(live.HIDE_CGROUP2, wrap=live.HIDE_PARENTS)
         self.judge(report, 0, "reduced")
         self.assertEqual(report.state("cgroup2"), "off")
         self.assertIn("mount -t cgroup2", report.checks["cgroup2"]["fix"])
@@ -143,12 +143,12 @@ class Doctor(unittest.TestCase):
         except OSError:
             self.skipTest("no cgroup can be made here")
         self.addCleanup(os.rmdir, group)
-        inside = test_errors.Degraded.HIDE_CGROUP2 + "; mount -t cgroup2 none /mnt; exec \"$@\""
+        inside = live.HIDE_CGROUP2 + "; mount -t cgroup2 none /mnt; exec \"$@\""
         enter = ["sh", "-ec", f"echo $$ > {group}/cgroup.procs; exec \"$@\"", "sh", "unshare", "--cgroup", "sh", "-ec", inside, "sh"]
         return doctor("true", wrap=[*enter, *wrap])
 
     def test_in_a_cgroup_namespace_of_its_own(self):
-        report = self.in_a_cgroup_namespace(*test_errors.Degraded.HIDE_PARENTS)
+        report = self.in_a_cgroup_namespace(*live.HIDE_PARENTS)
         self.judge(report, 0, "reduced")
         self.assertIn("--cgroupns=host", report.checks["cgroup2"]["fix"])
         self.assertEqual(report.state("cgroup/bind4"), "off")

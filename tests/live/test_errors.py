@@ -137,8 +137,6 @@ class Degraded(unittest.TestCase):
 
     HIDE_TRACEFS = "umount -q /sys/kernel/tracing || true; umount -q /sys/kernel/debug || true; mount -t tmpfs none /sys/kernel/tracing; " \
                    "[ ! -d /sys/kernel/debug ] || mount -t tmpfs none /sys/kernel/debug"
-    HIDE_CGROUP2 = "for m in $(awk '/ - cgroup2 / {print $5}' /proc/self/mountinfo); do umount -l $m; done"
-    HIDE_PARENTS = ["setpriv", "--bounding-set=-sys_ptrace"]  # which may have it
 
     def ready(self, result):
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -158,11 +156,11 @@ class Degraded(unittest.TestCase):
 
     def test_cgroup2_is_found_where_a_parent_has_it(self):
         """As inside `ip netns exec`."""
-        line = self.ready(in_mount_namespace(self.HIDE_CGROUP2, "--listen", "--for", "100ms"))
+        line = self.ready(in_mount_namespace(live.HIDE_CGROUP2, "--listen", "--for", "100ms"))
         self.assertNotIn("cgroup", line)
 
     def test_without_cgroup2(self):
-        line = self.ready(in_mount_namespace(self.HIDE_CGROUP2, "--listen", "--for", "100ms", wrap=self.HIDE_PARENTS))
+        line = self.ready(in_mount_namespace(live.HIDE_CGROUP2, "--listen", "--for", "100ms", wrap=live.HIDE_PARENTS))
         self.assertIn("cgroup", line)
         self.assertIn("off", line)
 

@@ -65,13 +65,12 @@ class Mounts(unittest.TestCase):
 
     def test_cgroup2_is_unmounted(self):
         tracer = self.start("--json", "--no-table", "-a", "-t", "-u")
-        self.inside(tracer, "for m in $(awk '/ - cgroup2 / {print $5}' /proc/self/mountinfo); do umount -l $m; done")
+        self.inside(tracer, live.HIDE_CGROUP2)
         self.prove_that_events_flow(tracer)
 
     def test_without_the_hook_of_releases_sock_diag_tells_the_ends_of_udp_sockets(self):
-        hide = "for m in $(awk '/ - cgroup2 / {print $5}' /proc/self/mountinfo); do umount -l $m; done; exec \"$@\""
-        no_parents = ["setpriv", "--bounding-set=-sys_ptrace"]  # which may have it
-        prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", hide, "sh", *no_parents]
+        hide = live.HIDE_CGROUP2 + '; exec "$@"'
+        prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", hide, "sh", *live.HIDE_PARENTS]
         socks = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6)]
         for sock, address in zip(socks, ("127.0.0.1", "::1")):
             sock.bind((address, 0))

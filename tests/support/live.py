@@ -166,6 +166,11 @@ class Tracer:
         self.stop()
 
 
+# Shell, for a mount namespace of its own. A parent may still have it, for who may look there.
+HIDE_CGROUP2 = "for m in $(awk '/ - cgroup2 / {print $5}' /proc/self/mountinfo); do umount -l $m; done"
+HIDE_PARENTS = ["setpriv", "--bounding-set=-sys_ptrace"]
+
+
 def cgroup2_mount():
     """Where cgroup2 is mounted; None where it is not."""
     with open("/proc/self/mounts", encoding="utf-8", errors="replace") as mounts:

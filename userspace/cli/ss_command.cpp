@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <fstream>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,12 +17,11 @@
 #include "cli/message.h"
 #include "cli/netns_named.h"
 #include "cli/output.h"
-#include "cli/past.h"
 #include "cli/ss.h"
 #include "cli/ss_names.h"
 #include "cli/ss_options.h"
 #include "cli/ss_owners.h"
-#include "cli/table_text.h"
+#include "cli/ss_past.h"
 #include "core/fields.h"
 #include "core/filter/filter.h"
 #include "core/ss/selection.h"
@@ -37,10 +35,11 @@
 namespace socktrace::cli {
 namespace {
 
-MatchContext match_context() {
+MatchContext match_context(const Filter& filter) {
   MatchContext context;
   std::ifstream("/proc/sys/net/ipv4/ip_local_port_range") >> context.first_local_port >>
       context.last_local_port;
+  if (!filter.needs_marks()) return context;
   const Result<sys::Privileges> privileges = sys::current_privileges();
   context.kernel_compares_marks = privileges && privileges->net_admin && sys::has_power_in_current_netns();
   return context;
@@ -60,46 +59,6 @@ struct Lookups {
   std::map<std::string, std::vector<uint32_t>, std::less<>> namespaces = {};
 };
 
-// What a log was recorded with calls no namespace "host": that is the recorder's own, which has no name there.
-std::vector<uint32_t> netns_in(const LogReplay& past, std::string_view name) {
-  std::vector<uint32_t> inodes = past.netns_names().called(name);
-  if (inodes.empty() && name == "host")
-    past.table().for_each([&](const Socket& socket) {
-      if (past.netns_names().foreign_name(socket.netns).empty()) inodes.push_back(socket.netns);
-    });
-  return inodes;
-}
-
-// Paths of cgroups by their id, as the log tells them: of this host's, another may have the number by now.
-std::map<uint64_t, std::string> cgroups_in(const LogReplay& past) {
-  std::map<uint64_t, std::string> paths = {{1, "/"}};
-  past.table().for_each([&](const Socket& socket) {
-    for (const Owner& owner : socket.owners)
-      if (socket.cgroup_id != 0 && owner.process && !owner.process->cgroup.empty())
-        paths.try_emplace(socket.cgroup_id, owner.process->cgroup);
-  });
-  return paths;
-}
-
-// The only interface that has one number everywhere; a log has no names of others.
-constexpr uint32_t kLoopback = 1;
-
-// What names mean in a log is known once it has been read: until then any will do.
-FilterNames names_in(const LogReplay* past, FilterNames names) {
-  names.device = [](std::string_view name) { return name == "lo" ? std::optional(kLoopback) : std::nullopt; };
-  names.netns = [past](std::string_view name) {
-    return past ? netns_in(*past, name) : std::vector<uint32_t>{0};
-  };
-  names.cgroup = [past](std::string_view path) -> std::optional<uint64_t> {
-    if (!past) return 0;
-    std::optional<uint64_t> youngest;
-    for (const auto& [id, known] : cgroups_in(*past))
-      if (known == path) youngest = id;
-    return youngest;
-  };
-  return names;
-}
-
 Result<LocalFilter> filter_here(const ss::Options& options, Lookups& lookups,
                                 const LogReplay* past = nullptr) {
   FilterOptions names = system_filter_options(options.selection.preferred);
@@ -117,10 +76,10 @@ Result<LocalFilter> filter_here(const ss::Options& options, Lookups& lookups,
       return lookups.namespaces.emplace(name, look_up(name)).first->second;
     };
   else
-    names.names = names_in(past, std::move(names.names));
+    names.names = filter_names_of_log(past, std::move(names.names));
   Result<Filter> filter = Filter::parse(options.filter, names);
   if (!filter) return std::move(filter.error());
-  LocalFilter local{.filter = std::move(*filter), .context = match_context(), .bytecode = {}};
+  LocalFilter local{.filter = *filter, .context = match_context(*filter), .bytecode = {}};
   if (std::optional<std::vector<std::byte>> program = local.filter.bytecode(local.context))
     local.bytecode = std::move(*program);
   return local;
@@ -129,92 +88,6 @@ Result<LocalFilter> filter_here(const ss::Options& options, Lookups& lookups,
 uint32_t terminal_width() {
   winsize size{};
   return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
-}
-
-// What was asked for and is in no log.
-std::string not_recorded(const ss::Options& options) {
-  using diag::bit;
-  using diag::Table;
-  const ss::Show& show = options.show;
-  const auto named = [&](diag::TableSet tables) { return (options.selection.named & tables) != 0; };
-  std::string words;
-  for (const auto& [asked, word] : {std::pair{named(diag::kPacketTables), "packet sockets"},
-                                    {named(bit(Table::netlink)), "netlink sockets"},
-                                    {named(bit(Table::dccp)), "DCCP sockets"},
-                                    {named(diag::kVsockTables), "vsock sockets"},
-                                    {named(bit(Table::tipc)), "TIPC sockets"},
-                                    {named(bit(Table::xdp)), "XDP sockets"},
-                                    {show.bpf_maps, "--bpf-maps"},
-                                    {show.extended, "timers and shutdown of -e"},
-                                    {show.information, "-i"},
-                                    {show.memory, "-m"},
-                                    {show.timer && !show.extended && !show.packet_filter, "-o"},
-                                    {show.threads, "-T"},
-                                    {show.packet_filter, "-b"},
-                                    {show.tos, "--tos"},
-                                    {show.socket_options, "--inet-sockopt"},
-                                    {show.tipc, "--tipcinfo"}}) {
-    if (!asked) continue;
-    if (!words.empty()) words += ", ";
-    words += word;
-  }
-  return words;
-}
-
-using Replay = std::shared_ptr<const LogReplay>;
-
-// Whether what was recorded was chosen with this option; see Selection::text().
-bool was_recorded_with(const LogReplay& replay, const std::string& option) {
-  return (" " + replay.header().filter + " ").find(" " + option + " ") != std::string::npos;
-}
-
-Result<Replay> read_log(const ss::Options& options, const SsEdges& edges, bool& damaged) {
-  if (options.summary) return Error{"ss: -s counts this host's sockets; not with --from", ErrorKind::usage};
-  if (const std::string words = not_recorded(options); !words.empty())
-    edges.message("not in an event log, and not shown: " + words);
-  Result<PastTable> past = table_of_past({options.from, options.at, false}, edges.message);
-  if (!past) return std::move(past.error());
-  damaged = past->damaged;
-  auto replay = std::make_shared<const LogReplay>(std::move(past->replay));
-  if ((options.selection.named & diag::kUnixTables) != 0 && !was_recorded_with(*replay, "-x"))
-    edges.message("unix sockets are not in this log: `socktrace record -x` writes them");
-  return replay;
-}
-
-using IsWanted = std::function<bool(const Socket&)>;
-
-// The namespaces that -N and --all-netns choose. The recorder's own has no name, unless it was recorded with -N, and is the one
-// that is meant when none is named.
-Result<IsWanted> wanted_namespaces(const ss::Options& options, const Replay& replay) {
-  const std::string& name = options.netns;
-  if (options.all_netns) return IsWanted([](const Socket&) { return true; });
-  if (name.empty() || name == "self" || was_recorded_with(*replay, "-N " + name))
-    return IsWanted(
-        [replay](const Socket& socket) { return replay->netns_names().foreign_name(socket.netns).empty(); });
-  std::vector<uint32_t> inodes = netns_in(*replay, name);
-  replay->table().for_each([&](const Socket& socket) {
-    if (std::to_string(socket.netns) == name) inodes.push_back(socket.netns);
-  });
-  if (inodes.empty())
-    return Error{"ss: -N: `" + name + "` is no network namespace of this log: --all-netns shows those it has",
-                 ErrorKind::usage};
-  return IsWanted(
-      [inodes](const Socket& socket) { return std::ranges::find(inodes, socket.netns) != inodes.end(); });
-}
-
-// The rows of a recorded moment, in the order of the trace table.
-RowSource rows_of_past(const Replay& replay, const IsWanted& is_wanted) {
-  return [replay, is_wanted](const std::function<bool(diag::Row &&)>& sink) -> Result<void> {
-    for (const Socket* socket : ordered_rows(replay->table(), is_wanted)) {
-      const std::string netns = replay->netns_names().name(socket->netns);
-      diag::Row row = recorded_row(*socket);
-      if (row.table == diag::Table::tcp && row.socket.state == State::close)
-        row.socket.state = State::bound_inactive;  // as the kernel lists it
-      row.netns_name = netns;
-      if (!sink(std::move(row))) break;
-    }
-    return {};
-  };
 }
 
 // What a filter asks for and neither an end nor a dump file tells: every socket would be left out in silence.
@@ -318,23 +191,14 @@ Result<int> run_here(ss::Options& options) {
   edges.sees_every_process = geteuid() == 0;
   bool damaged = false;
   if (!options.from.empty()) {
-    const Result<Replay> replay = read_log(options, edges, damaged);
+    const Result<Replay> replay = read_log(options, edges.message, damaged);
     if (!replay) return Error(replay.error());
     local = filter_here(options, lookups, replay->get());
     if (!local) return std::move(local.error());
-    const Result<IsWanted> is_wanted = wanted_namespaces(options, *replay);
-    if (!is_wanted) return Error(is_wanted.error());
-    edges.rows = rows_of_past(*replay, *is_wanted);
-    edges.names.cgroup = [paths = cgroups_in(**replay)](uint64_t id) {
-      const auto found = paths.find(id);
-      return found == paths.end() ? std::string() : found->second;
-    };
-    edges.names.interface = [names = std::make_shared<std::map<uint32_t, std::string>>()](
-                                uint32_t, uint32_t index) -> std::string_view {
-      const auto [name, is_new] = names->try_emplace(index);
-      if (is_new) name->second = index == kLoopback ? "lo" : "if" + std::to_string(index);
-      return name->second;
-    };
+    Result<RowSource> rows = rows_of_log(options, *replay);
+    if (!rows) return std::move(rows.error());
+    edges.rows = std::move(*rows);
+    edges.names = names_of_log(**replay, std::move(edges.names));
     edges.rows_are_recorded = true;
   } else if (!options.at.empty()) {
     return Error{"ss: --at needs --from LOG: this host's sockets are those of now", ErrorKind::usage};
